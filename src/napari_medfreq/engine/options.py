@@ -1,0 +1,135 @@
+"""What can be asked of a segmentation, and what comes back: plain data, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from napari_medfreq.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_medfreq.volume import Volume
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """How to segment.
+
+    Parameters
+    ----------
+    passes : int
+        Monte Carlo dropout passes; 0 asks for one deterministic pass and no uncertainty.
+    seed : int
+        Seed of the dropout masks; same seed, same device, same result.
+    device : str
+        ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+    precision : {"auto", "float32", "bfloat16"}
+        ``auto`` takes bfloat16 where the processor computes it faster, else float32.
+    threshold : float
+        A voxel belongs to a label of a one-label model where its probability is at least this.
+    axis : int, optional
+        Slice a volume along this spatial axis; by default along the acquisition axis (the coarsest spacing).
+    tile : int, optional
+        Side of the square tiles, in pixels of the working grid; by default a slice is tiled only where the memory asks for it.
+    batch : int, optional
+        Slices (or tiles) seen by the network at once; by default what fits.
+    """
+
+    passes: int = 0
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+    threshold: float = 0.5
+    axis: int | None = None
+    tile: int | None = None
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.passes <= 1000:
+            raise InputError(f"passes must lie between 0 and 1000, not {self.passes}.")
+        if not 0.0 < self.threshold < 1.0:
+            raise InputError(f"threshold must lie between 0 and 1, not {self.threshold}.")
+
+
+@dataclass(frozen=True)
+class LabelName:
+    """One output label of a model: its value in the mask, its name and its colour (``#rrggbb``)."""
+
+    value: int
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """What was found of one label.
+
+    Attributes
+    ----------
+    label : LabelName
+        Which label.
+    voxels : int
+        Number of voxels (pixels in 2D).
+    size : float
+        Volume in millilitres (3D, calibrated), area in mm² (2D, calibrated) or pixels.
+    size_unit : str
+        ``ml``, ``mm²`` or ``px``.
+    mean_probability, mean_uncertainty : float or None
+        Averages over the label's voxels; None where nothing was found or no passes were asked for.
+    """
+
+    label: LabelName
+    voxels: int
+    size: float
+    size_unit: str
+    mean_probability: float | None
+    mean_uncertainty: float | None
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The result: volumes on the grid of the source.
+
+    Attributes
+    ----------
+    labels : Volume
+        uint8, spatial axes of the source (with its ``t``), 0 is background.
+    probability : Volume
+        float16, range [0, 1]; foreground probability for one label, else channels ``c`` = labels (background left out).
+    uncertainty : Volume or None
+        float16, range [0, 1]: predictive entropy of the mean of the passes, divided by its maximum log(classes); None without passes.
+    regions : tuple of Region
+        What was found, a row a label.
+    provenance : dict
+        Model, hash, options, seed, versions, device, seconds: what repeats the result. JSON-serialisable.
+    """
+
+    labels: Volume
+    probability: Volume
+    uncertainty: Volume | None
+    regions: tuple[Region, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where the engine reports while it works. All calls come from one thread; `check` may raise `Cancelled`."""
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        """Report that `done` of `total` steps are finished."""
+
+    def note(self, text: str) -> None:
+        """Say something the user should know (a step down after out-of-memory, for one)."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the request was cancelled; called before every tile and every Monte Carlo pass."""
+
+    def allocate(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[np.generic]:
+        """Return a zeroed array for the result `name` (``labels``, ``probability``, ``uncertainty``)."""
+
+    def partial(self, name: str, region: tuple[tuple[int, int], ...]) -> None:
+        """Say that `region` (start, stop for each axis) of the array `name` now holds its (first or better) values."""
