@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from napari_medfreq.errors import InputError
+from napari_medfreq.io.models import LabelName
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from napari_medfreq.volume import Volume
+
+__all__ = ["LabelName", "Precision", "Region", "SegmentOptions", "Segmentation", "Sink"]
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -35,7 +38,8 @@ class SegmentOptions:
     axis : int, optional
         Slice a volume along this spatial axis; by default along the acquisition axis (the coarsest spacing).
     tile : int, optional
-        Side of the square tiles, in pixels of the working grid; by default a slice is tiled only where the memory asks for it.
+        Side of the square tiles, in pixels of the working grid; by default a slice is tiled only where
+        the memory asks for it.
     batch : int, optional
         Slices (or tiles) seen by the network at once; by default what fits.
     """
@@ -54,15 +58,6 @@ class SegmentOptions:
             raise InputError(f"passes must lie between 0 and 1000, not {self.passes}.")
         if not 0.0 < self.threshold < 1.0:
             raise InputError(f"threshold must lie between 0 and 1, not {self.threshold}.")
-
-
-@dataclass(frozen=True)
-class LabelName:
-    """One output label of a model: its value in the mask, its name and its colour (``#rrggbb``)."""
-
-    value: int
-    name: str
-    colour: str
 
 
 @dataclass(frozen=True)
@@ -98,11 +93,15 @@ class Segmentation:
     Attributes
     ----------
     labels : Volume
-        uint8, spatial axes of the source (with its ``t``), 0 is background.
+        uint8, spatial axes of the source (with its ``t``, and with its ``c`` where a model of one channel saw the
+        channels one by one), 0 is background.
     probability : Volume
         float16, range [0, 1]; foreground probability for one label, else channels ``c`` = labels (background left out).
+        Where the source has frames ``t``, or channels that were segmented one by one, it is the probability of any
+        label, on the axes of `labels`.
     uncertainty : Volume or None
-        float16, range [0, 1]: predictive entropy of the mean of the passes, divided by its maximum log(classes); None without passes.
+        float16, range [0, 1]: predictive entropy of the mean of the passes, divided by its maximum
+        log(classes); None without passes.
     regions : tuple of Region
         What was found, a row a label.
     provenance : dict
