@@ -1,0 +1,1 @@
+"""Frequency transforms in pure torch: any batch, any size, differentiable."""

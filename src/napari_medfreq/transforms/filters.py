@@ -1,0 +1,66 @@
+"""Filter coefficients of the contourlet family, and their frequency responses.
+
+Sources: the 9-7 pair is that of Cohen, Daubechies and Feauveau (1992); ``pkva`` is the ladder filter of Phoong, Kim,
+Vaidyanathan and Ansari (1995), as used by Do and Vetterli (2005).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+PyramidFilter = Literal["9-7", "5-3", "haar"]
+DirectionalFilter = Literal["pkva", "haar"]
+
+_ROOT2 = float(np.sqrt(2.0))
+
+# Centre first, then one side of each symmetric filter; every filter sums to sqrt(2).
+_PYRAMID: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "9-7": (
+        (0.8526986790094034, 0.37740285561265, -0.11062440441842, -0.02384946501938, 0.037828455506995),
+        (0.78848561640566, 0.41809227322221, -0.040689417609558, -0.064538882628938),
+    ),
+    "5-3": ((0.75 * _ROOT2, 0.25 * _ROOT2, -0.125 * _ROOT2), (0.5 * _ROOT2, 0.25 * _ROOT2)),
+}
+
+# Half of each even-length symmetric ladder filter, from the middle outwards.
+_LADDER: dict[str, tuple[float, ...]] = {
+    "pkva": (0.63, -0.193, 0.0972, -0.0526, 0.0272, -0.0144),
+    "haar": (0.5,),
+}
+
+
+def pyramid_responses(
+    name: PyramidFilter, omega: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128]]:
+    """Return the low-pass analysis and synthesis responses at the angular frequencies `omega` (rad/sample).
+
+    Both have the gain sqrt(2) at zero frequency and satisfy
+    ``h(w) g(w) + h(w + pi) g(w + pi) = 2``, which makes the Laplacian pyramid a tight pair.
+    """
+    if name == "haar":
+        response = (1 + np.exp(1j * omega)) / _ROOT2
+        return response, response.conj()
+    if name not in _PYRAMID:
+        raise ValueError(f"pyramid filter {name!r} is not one of 9-7, 5-3, haar")
+    analysis, synthesis = (_cosine_series(taps, omega) for taps in _PYRAMID[name])
+    return analysis, synthesis
+
+
+def ladder_response(name: DirectionalFilter, omega: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return ``F(w) = 2 sum_k f_k cos((k + 1/2) w)``: about +1 for ``|w| < pi`` and -1 beyond, period 4 pi."""
+    if name not in _LADDER:
+        raise ValueError(f"directional filter {name!r} is not one of pkva, haar")
+    taps = np.asarray(_LADDER[name])
+    orders = np.arange(len(taps)) + 0.5
+    result: npt.NDArray[np.float64] = 2 * np.tensordot(taps, np.cos(np.multiply.outer(orders, omega)), axes=1)
+    return result
+
+
+def _cosine_series(taps: tuple[float, ...], omega: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
+    orders = np.arange(1, len(taps))
+    series = taps[0] + 2 * np.tensordot(np.asarray(taps[1:]), np.cos(np.multiply.outer(orders, omega)), axes=1)
+    result: npt.NDArray[np.complex128] = series.astype(np.complex128)
+    return result
