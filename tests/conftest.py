@@ -1,0 +1,64 @@
+"""What every test may use: the folder of real data, a fixed seed, and a watch over forgotten windows."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def data_path() -> Path:
+    """The folder that MEDFREQ_DATA names, else the shared folder beside the checkout."""
+    return Path(os.environ.get("MEDFREQ_DATA") or REPOSITORY.parent / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real images; tests that need it are skipped where it is absent."""
+    folder = data_path()
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder}: set MEDFREQ_DATA to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The top of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> None:
+    """Give each test the same random numbers whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - libraries still draw from the global generator
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_forgotten_windows(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a `gui` test that leaves a window open: a dock that outlives its viewer keeps its memory and threads."""
+    if request.node.get_closest_marker("gui") is None:
+        yield
+        return
+    qapp = request.getfixturevalue("qapp")
+    before = set(qapp.topLevelWidgets())
+    yield
+    from qtpy.QtCore import QEvent
+
+    # `deleteLater` is carried out by the event loop, which nobody runs any more.
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    qapp.processEvents()
+    left = [widget for widget in qapp.topLevelWidgets() if widget not in before and widget.isVisible()]
+    assert not left, f"windows left open: {left}"
