@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from napari_medfreq.errors import FileError
 from napari_medfreq.io import voxels
 from napari_medfreq.io.atomic import replacing, write_error
 from napari_medfreq.io.formats import suffix_of
+from napari_medfreq.io.itkcheck import Header, check_voxels, read_header
 from napari_medfreq.volume import LPS_FROM_RAS, Axes, Kind, Volume
 
 if TYPE_CHECKING:
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _KIND_KEY = "napari-medfreq_kind"
-_HEADER_BYTES = 1 << 16
-_DATA_FILE = ("data file", "datafile", "elementdatafile")
 
 
 def read(path: Path) -> Volume:
@@ -37,12 +38,8 @@ def read(path: Path) -> Volume:
     FileError
         If the file is damaged, its voxels lie in a file that is missing, or it holds what cannot be shown.
     """
-    text = _header_text(path)
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        _check(path, reader, text)
+        reader, header = _information(path)
         image = reader.Execute()
     except RuntimeError as error:
         raise FileError(f"{path} is damaged or incomplete: {_last_line(error)}. Copy or export it again.") from error
@@ -56,7 +53,7 @@ def read(path: Path) -> Volume:
         voxels.channel_names(data) if axes[0] == "c" else (),
         _kind(said, data),
         voxels.stem(path),
-        calibrated=_states_spacing(path, text),
+        calibrated=_states_spacing(path, header),
         source=path,
         header={"itk": said, "notes": []},
     )
@@ -72,32 +69,27 @@ def write(volume: Volume, path: Path) -> None:
     FileError
         If the data are complex, or the file cannot be written.
     """
-    image = _image(volume, voxels.storable(volume, path))
+    data = voxels.storable(volume, path)
+    image = _image(volume, data)
     image.SetMetaData(_KIND_KEY, volume.kind)
     with replacing(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True)
-        except RuntimeError as error:
-            raise write_error(path, OSError(_last_line(error))) from error
+            _information(temporary)  # ITK does not always notice that the disk is full
+        except (RuntimeError, FileError) as error:
+            full = shutil.disk_usage(path.parent).free < data.nbytes
+            reason = OSError(
+                errno.ENOSPC if full else errno.EIO, "what was written is incomplete; the disk may be full"
+            )
+            raise write_error(path, reason) from error
 
 
-def _header_text(path: Path) -> dict[str, str]:
-    """Return the fields of the header as they are written, names in lower case."""
-    with path.open("rb") as file:
-        start = file.read(_HEADER_BYTES)
-    text = start.replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
-    fields = {}
-    for line in text.split("\n"):
-        name, found, value = line.partition(":" if start.startswith(b"NRRD") else "=")
-        if found:
-            fields[name.strip().lower()] = value.strip()
-        if name.strip().lower() == "elementdatafile":  # the last field of a MetaImage
-            break
-    return fields
-
-
-def _check(path: Path, reader: sitk.ImageFileReader, text: dict[str, str]) -> None:
-    """Refuse, before any memory is taken, what the file cannot hold."""
+def _information(path: Path) -> tuple[sitk.ImageFileReader, Header]:
+    """Return a reader of `path` that is ready to go, once all is found to be whole."""
+    header = read_header(path)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
     type_name = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     if "complex" in type_name:
         voxels.check_type(path, np.dtype(np.complex64))
@@ -106,23 +98,15 @@ def _check(path: Path, reader: sitk.ImageFileReader, text: dict[str, str]) -> No
         raise FileError(f"{path} holds values of the type {type_name}, which is not read. Export it as numbers.")
     shape = (*reader.GetSize(), reader.GetNumberOfComponents())
     voxels.check_shape(path, shape)
-    named = next((text[name] for name in _DATA_FILE if name in text), "local")
-    encoding = text.get("encoding", "raw").lower()
-    if named.startswith("LIST") or "%" in named or encoding not in ("raw", "gzip", "gz"):
-        return
-    stored = path if named.lower() == "local" else path.parent / named
-    if not stored.is_file():
-        raise FileError(f"{path}: the file with its voxels, {stored.name}, is missing. Put both into one folder.")
-    compressed = encoding != "raw" or text.get("compresseddata", "").lower() == "true"
-    value = np.dtype(f"V{int(bits[1]) // 8}")
-    voxels.check_bytes(path, shape, value, stored.stat().st_size, compressed=compressed)
+    check_voxels(path, header, shape, np.dtype(f"V{int(bits[1]) // 8}"))
+    return reader, header
 
 
-def _states_spacing(path: Path, text: dict[str, str]) -> bool:
+def _states_spacing(path: Path, header: Header) -> bool:
     # A MetaImage always means millimetres; an NRRD may leave them out.
     if suffix_of(path) not in (".nrrd", ".nhdr"):
         return True
-    return any(name in text for name in ("space directions", "spacings", "thicknesses"))
+    return any(name in header.fields for name in ("space directions", "spacings", "thicknesses"))
 
 
 def _affine(image: sitk.Image) -> npt.NDArray[np.float64]:
