@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_medfreq.cli.batch import Case, Outcome
     from napari_medfreq.engine.options import Segmentation, SegmentOptions
     from napari_medfreq.io.models import ModelFolder
+    from napari_medfreq.jobs.messages import Event
     from napari_medfreq.volume import Volume
 
     Report = Callable[..., object]
@@ -112,22 +113,18 @@ def _segmenter(model: ModelFolder, options: SegmentOptions) -> Iterator[SegmentO
     from napari_medfreq.jobs.inline import InlineExecutor
     from napari_medfreq.jobs.messages import Note, Progress, SegmentRequest
 
-    executor = InlineExecutor()
+    with InlineExecutor() as executor:
 
-    def run(screen: Console, report: Report, volume: Volume) -> Segmentation:
-        def on_event(event: object) -> None:
-            if isinstance(event, Progress):
-                report(completed=event.done, total=event.total)
-            elif isinstance(event, Note):
-                screen.print(f"{volume.name}: {event.text}", style="yellow", markup=False, soft_wrap=True)
+        def run(screen: Console, report: Report, volume: Volume) -> Segmentation:
+            def on_event(event: Event) -> None:
+                if isinstance(event, Progress):
+                    report(completed=event.done, total=event.total)
+                elif isinstance(event, Note):
+                    screen.print(f"{volume.name}: {event.text}", style="yellow", markup=False, soft_wrap=True)
 
-        result: Segmentation = executor.submit(SegmentRequest(volume, model.path, options), on_event).result()
-        return result
+            return executor.submit(SegmentRequest(volume, str(model.path), options), on_event).result()
 
-    try:
         yield run
-    finally:
-        executor.shutdown()
 
 
 def _run_all(
