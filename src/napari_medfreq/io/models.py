@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 import tomli_w
 
-from napari_medfreq.errors import FileError, ModelError
+from napari_medfreq.errors import ModelError
+from napari_medfreq.io.atomic import write_error
 from napari_medfreq.io.cards import Card, parse_card
 from napari_medfreq.io.model_config import (
     CONFIG,
@@ -177,7 +178,7 @@ def write_model(model: ModelFolder, weights: bytes | Callable[[Path], None]) -> 
             read_model(fresh)
             _swap(fresh, target, Path(scratch) / "old")
     except OSError as error:
-        raise FileError(f"{target}: the model cannot be written: {error.strerror or error}.") from error
+        raise write_error(target, error) from error
     return written
 
 

@@ -131,7 +131,7 @@ def gather(stack: Tensor, indices: npt.NDArray[np.intp]) -> Tensor:
 
 
 def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Resize (N, C, H, W) to `size` (height, width): bilinear, antialiased, corners not aligned; as is where it fits."""
+    """Resize (N, C, H, W) to `size` (height, width): bilinear, antialiased, corners not aligned; as is if it fits."""
     target = (size, size) if isinstance(size, int) else size
     if tuple(images.shape[-2:]) == target:
         return images
