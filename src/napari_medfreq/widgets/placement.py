@@ -1,0 +1,81 @@
+"""Where a layer lies, and what brings its data back to the grid of their source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_medfreq.volume import Orientation, Volume
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.layers import Layer
+
+METADATA = "medfreq"
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """What brings a layer's data back to the grid of their source; kept in ``layer.metadata["medfreq"]``.
+
+    Attributes
+    ----------
+    grid : Volume
+        The source without its voxels (`data` repeats a single zero and takes no memory).
+    orientation : Orientation
+        How the layer's axes were permuted and flipped.
+    world : numpy.ndarray, shape (n + 1, n + 1)
+        Where the layer lay in napari's world when it was made; if it was moved since, the screen is right.
+    """
+
+    grid: Volume
+    orientation: Orientation
+    world: npt.NDArray[np.float64]
+
+
+def world_matrix(layer: Layer) -> npt.NDArray[np.float64]:
+    """Return the matrix from the layer's voxel indices to napari's world (both in the order of its axes)."""
+    n = layer.ndim
+    corners = np.vstack([np.zeros(n), np.eye(n)])
+    world = np.array([layer.data_to_world(corner) for corner in corners], dtype=np.float64)
+    matrix = np.eye(n + 1)
+    matrix[:n, :n] = (world[1:] - world[0]).T
+    matrix[:n, n] = world[0]
+    return matrix
+
+
+def without_voxels(volume: Volume) -> Volume:
+    """Return `volume` with a single zero, repeated, in place of its voxels."""
+    return replace(volume, data=np.broadcast_to(np.zeros((), volume.data.dtype), volume.data.shape))
+
+
+def as_stored(volume: Volume) -> Orientation:
+    """Return the orientation that changes nothing."""
+    n = len(volume.spatial_axes)
+    return Orientation(tuple(range(n)), (False,) * n)
+
+
+def valid_placement(layer: Layer) -> Placement | None:
+    """Return the layer's placement, unless its data or its place have changed since."""
+    placement = layer.metadata.get(METADATA)
+    if not isinstance(placement, Placement) or not np.allclose(placement.world, world_matrix(layer), atol=1e-4):
+        return None
+    shown = placement.orientation.apply(placement.grid.data).shape[-layer.ndim :]
+    return placement if tuple(_layer_shape(layer)) == tuple(shown) else None
+
+
+def borrowed_placement(layer: Layer, reference: Layer) -> Placement | None:
+    """Return the placement of `reference` if `layer` has its shape and lies on it, or nowhere in particular."""
+    placement = valid_placement(reference)
+    if placement is None or tuple(_layer_shape(layer)) != tuple(_layer_shape(reference)):
+        return None
+    world = world_matrix(layer)
+    on_it = np.allclose(world, placement.world, atol=1e-4) or np.allclose(world, np.eye(len(world)))
+    return placement if on_it else None
+
+
+def _layer_shape(layer: Layer) -> tuple[int, ...]:
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(data.shape[: layer.ndim])

@@ -1,0 +1,216 @@
+"""The Segment dock: what it shows, top to bottom, and what it asks for."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_medfreq.errors import MedfreqError
+from napari_medfreq.io.models import find_models
+from napari_medfreq.jobs.host import ChildExecutor
+from napari_medfreq.widgets.segment.card import CardDialog
+from napari_medfreq.widgets.segment.controller import SegmentController
+from napari_medfreq.widgets.segment.export import file_filters
+from napari_medfreq.widgets.segment.form import SegmentForm
+from napari_medfreq.widgets.segment.table import RegionTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import napari.viewer
+
+    from napari_medfreq.engine.options import Segmentation
+    from napari_medfreq.io.models import ModelFolder
+    from napari_medfreq.jobs.messages import Executor, Progress
+    from napari_medfreq.volume import Kind
+
+_log = logging.getLogger(__name__)
+SHORTCUT = "Control-Alt-S"
+_EXPORTS: tuple[Kind, ...] = ("labels", "probability", "uncertainty")
+_NO_MODEL = (
+    "No model is installed. Put a model folder into one of the folders that `napari-medfreq models list` names, "
+    "then open this dock again."
+)
+
+
+class SegmentDock(QWidget):
+    """Segment the image of a layer and show mask, probability and uncertainty.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    executor : Executor, optional
+        Who computes; by default a child process of this dock. It is shut down when the dock is closed.
+    models : sequence of ModelFolder, optional
+        What can be chosen; by default all models that are installed.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        executor: Executor | None = None,
+        models: Sequence[ModelFolder] | None = None,
+    ) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._executor = ChildExecutor() if executor is None else executor
+        broken: list[str] = []
+        if models is None:
+            models = find_models(lambda _path, error: broken.append(str(error)))
+        self.form = SegmentForm(viewer, models)
+        self.controller = SegmentController(viewer, self._executor, self)
+        self.table = RegionTable()
+        self.button = QPushButton()
+        self.export_button = QPushButton("Export…")
+        self.copy_button = QPushButton("Copy table")
+        self.bar = QProgressBar()
+        self.message = QLabel()
+        self._lay_out()
+        self._connect()
+        self._show_idle()
+        if broken or not models:
+            self.say("\n".join(broken) or _NO_MODEL, error=True)
+        self._warm_up(self.form.chosen_model)
+
+    def run_or_cancel(self, *_: object) -> None:
+        """Segment what is chosen, or give up what runs."""
+        if self.controller.running:
+            self.controller.cancel()
+            return
+        try:
+            choice = self.form.choice()
+        except MedfreqError as error:
+            self.say(str(error), error=True)
+            return
+        self.controller.run(choice)
+
+    def say(self, text: str, error: bool = False) -> None:
+        """Show `text` below the button."""
+        self.message.setText(text)
+        self.message.setStyleSheet("color: #ff8a80;" if error else "")
+        self.message.setVisible(bool(text))
+
+    def close_down(self) -> None:
+        """Give up what runs, end the child process and the thread, and leave the viewer alone; can be called again."""
+        self._cleanup.close()
+
+    def event(self, event: QEvent) -> bool:
+        """Close down when napari takes the widget out of its dock, which it does not otherwise say."""
+        handled = bool(super().event(event))
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._docked:
+            self.close_down()
+            self.deleteLater()
+        elif event.type() == QEvent.Type.ParentChange:
+            self._docked = self.parent() is not None
+        return handled
+
+    _docked = False
+
+    def _lay_out(self) -> None:
+        self.button.setToolTip(f"Segment the chosen image, or cancel ({SHORTCUT})")
+        self.export_button.setToolTip("Save the result as NIfTI, NRRD, PNG or DICOM, with a record of how it was made")
+        menu = QMenu(self.export_button)
+        for kind in _EXPORTS:
+            menu.addAction(kind.capitalize() + "…", lambda kind=kind: self._ask_export(kind))
+        self.export_button.setMenu(menu)
+        self.copy_button.setToolTip("Copy the table as CSV")
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.bar.setTextVisible(True)
+        actions = QHBoxLayout()
+        actions.addWidget(self.copy_button)
+        actions.addWidget(self.export_button)
+        layout = QVBoxLayout(self)
+        for widget in (self.form, self.button, self.bar, self.message, self.table):
+            layout.addWidget(widget)
+        layout.addLayout(actions)
+        layout.addStretch(1)
+
+    def _connect(self) -> None:
+        self._cleanup = ExitStack()
+        # Called in reverse order: the viewer lets go of the dock first, the child process ends last.
+        self._cleanup.callback(self._executor.shutdown)
+        self._cleanup.callback(self.controller.close)
+        layer_events = self._viewer.layers.events
+        for event in (layer_events.inserted, layer_events.removed, layer_events.reordered, layer_events.renamed):
+            event.connect(self.form.reset_choices)
+            self._cleanup.callback(event.disconnect, self.form.reset_choices)
+        self._viewer.bind_key(SHORTCUT, self.run_or_cancel, overwrite=True)
+        self._cleanup.callback(self._viewer.bind_key, SHORTCUT, None)
+        self.destroyed.connect(self._cleanup.close)
+        self.form.card_asked.connect(self._show_card)
+        self.form.model_changed.connect(self._warm_up)
+        self.button.clicked.connect(self.run_or_cancel)
+        self.copy_button.clicked.connect(self.table.copy)
+        self.controller.started.connect(self._show_running)
+        self.controller.ended.connect(self._show_idle)
+        self.controller.progressed.connect(self._show_progress)
+        self.controller.said.connect(self.say)
+        self.controller.found.connect(self._show_found)
+
+    def _warm_up(self, model: ModelFolder | None) -> None:
+        if model is not None:
+            self._executor.warm_up(str(model.path)).add_done_callback(_log_failure)
+
+    def _show_running(self) -> None:
+        self.say("")
+        self.button.setText("Cancel")
+        self.bar.show()
+        self.form.setEnabled(False)
+
+    def _show_idle(self) -> None:
+        self.button.setText("Segment")
+        self.bar.hide()
+        self.form.setEnabled(True)
+        found = self.controller.results is not None
+        self.export_button.setEnabled(found)
+        self.copy_button.setEnabled(found)
+
+    def _show_progress(self, progress: Progress) -> None:
+        self.bar.setMaximum(progress.total)
+        self.bar.setValue(progress.done)
+        left = f", {progress.total - progress.done} to go" if progress.total else ""
+        self.bar.setFormat(f"{progress.text}{left}")
+
+    def _show_found(self, segmentation: Segmentation) -> None:
+        self.table.show_regions(segmentation.regions)
+        missing = [region.label.name for region in segmentation.regions if region.voxels == 0]
+        if len(missing) == len(segmentation.regions):
+            self.say(f"Nothing was found: no {' and no '.join(missing)}.")
+
+    def _show_card(self, model: ModelFolder) -> None:
+        CardDialog(model, self).exec()
+
+    def _ask_export(self, kind: Kind) -> None:
+        results = self.controller.results
+        if results is None:
+            return
+        try:
+            filters = file_filters(results, kind)
+        except MedfreqError as error:
+            self.say(str(error), error=True)
+            return
+        path, chosen = QFileDialog.getSaveFileName(self, f"Export {kind}", "", filters)
+        if path:
+            self.controller.export(kind, with_suffix(Path(path), chosen))
+
+
+def with_suffix(path: Path, chosen_filter: str) -> Path:
+    """Return `path` with the first ending of `chosen_filter` if it has none of its endings."""
+    endings = [word.strip("*()") for word in chosen_filter.split() if "*." in word]
+    if not endings or any(path.name.lower().endswith(ending) for ending in endings):
+        return path
+    return path.with_name(path.name + endings[0])
+
+
+def _log_failure(job: object) -> None:
+    """The first click will say what is wrong; until then it is only logged."""
+    error = None if job.cancelled() else job.exception()  # type: ignore[attr-defined]
+    if error is not None:
+        _log.warning("the compute process could not be warmed up: %s", error)

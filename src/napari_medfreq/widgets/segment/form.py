@@ -1,0 +1,206 @@
+"""The form: which layers, which model, how many passes, where. It reads the viewer and changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_medfreq.engine.options import SegmentOptions
+from napari_medfreq.errors import InputError
+from napari_medfreq.widgets.segment.inputs import Choice, slots, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+    from napari_medfreq.io.models import ModelFolder
+
+DEFAULT_PASSES = 20
+
+
+class SegmentForm(QWidget):
+    """Asks what to segment and how.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose image layers can be chosen.
+    models : sequence of ModelFolder
+        What can be chosen to segment with.
+    parent : QWidget, optional
+        Qt's parent.
+
+    Attributes
+    ----------
+    card_asked : Signal(ModelFolder)
+        The user wants to read the card of the chosen model.
+    model_changed : Signal(ModelFolder)
+        Another model is chosen.
+    """
+
+    card_asked = Signal(object)
+    model_changed = Signal(object)
+
+    def __init__(self, viewer: Viewer, models: Sequence[ModelFolder], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.model = ComboBox(
+            name="model",
+            label="Model",
+            choices=[(model.title, model) for model in models],
+            tooltip="What to look for. Read the model's card before you trust it.",
+        )
+        self.passes = SpinBox(
+            name="passes",
+            label="Uncertainty passes",
+            value=DEFAULT_PASSES,
+            min=0,
+            max=1000,
+            tooltip="How often the network answers anew with some of its channels silenced. More passes give a "
+            "smoother map of uncertainty; 0 gives one plain answer and no map.",
+        )
+        self.device = ComboBox(
+            name="device", label="Device", choices=_devices(), tooltip="Where to compute; automatic is the fastest."
+        )
+        self.threshold = FloatSlider(
+            name="threshold",
+            label="Threshold",
+            value=0.5,
+            min=0.05,
+            max=0.95,
+            step=0.05,
+            tooltip="A voxel belongs to the label from this probability on (models with one label).",
+        )
+        self.seed = SpinBox(
+            name="seed", label="Seed", value=0, min=0, max=2**31 - 1, tooltip="Same seed, same device, same result."
+        )
+        self._layers: Container[Any] = Container(labels=True)
+        self._lay_out()
+        self._fill_slots()
+        self.model.changed.connect(self._on_model)
+
+    @property
+    def chosen_model(self) -> ModelFolder | None:
+        """The model that is chosen, or None if there is none."""
+        return self.model.value  # type: ignore[no-any-return]
+
+    def choice(self) -> Choice:
+        """Return what is chosen.
+
+        Raises
+        ------
+        InputError
+            If a layer or a model is missing.
+        """
+        if self.chosen_model is None:
+            raise InputError("There is no model. Put a model folder where `napari-medfreq models list` looks for it.")
+        layers = []
+        for widget in self._layers:
+            if widget.value is None:
+                wanted = "an image" if widget.name == "image" else f"the {widget.label} image"
+                raise InputError(f"Open {wanted} first (File > Open), then choose it above.")
+            layers.append(widget.value)
+        options = SegmentOptions(
+            passes=self.passes.value,
+            seed=self.seed.value,
+            device=self.device.value,
+            threshold=round(self.threshold.value, 3),
+        )
+        return Choice(tuple(layers), self.chosen_model, options)
+
+    def reset_choices(self, event: object = None) -> None:
+        """Offer the layers that the viewer now has; what was chosen stays chosen while it is there."""
+        before = {widget.name for widget in self._layers if widget.value is not None}
+        for widget in self._layers:
+            widget.reset_choices()
+            if widget.name not in before:
+                self._preset(widget)
+
+    def choose_layer(self, layer: Layer) -> None:
+        """Choose `layer` as the (first) image."""
+        self._layers[0].value = layer
+
+    def _lay_out(self) -> None:
+        card = QPushButton("Card…")
+        card.setToolTip("What the model is for, what it was made from and how well it does")
+        card.clicked.connect(self._on_card)
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        model = Container(widgets=[self.model], labels=True)
+        line.addWidget(model.native, 1)
+        line.addWidget(card)
+        basic = Container(widgets=[self.passes, self.device], labels=True)
+        self._more: Container[Any] = Container(widgets=[self.threshold, self.seed], labels=True)
+        more = QCollapsible("More options")
+        more.addWidget(self._more.native)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self._layers.native)
+        layout.addLayout(line)
+        layout.addWidget(basic.native)
+        layout.addWidget(more)
+        for container in (self._layers, model, basic, self._more):
+            container.margins = (0, 0, 0, 0)
+        self._containers = (model, basic)
+
+    def _fill_slots(self) -> None:
+        """Show one chooser a contrast that the model wants."""
+        wanted = slots(self.chosen_model) if self.chosen_model is not None else ("image",)
+        if tuple(widget.name for widget in self._layers) == wanted:
+            return
+        for widget in list(self._layers):
+            self._layers.remove(widget)
+            widget.close()
+        for slot in wanted:
+            label = "Image" if slot == "image" else slot.upper()
+            widget = ComboBox(name=slot, label=label, choices=self._images, nullable=True)
+            widget.tooltip = "The layer to segment" if slot == "image" else f"The layer that holds the {label} contrast"
+            self._layers.append(widget)
+            self._preset(widget)
+
+    def _images(self, _widget: object = None) -> list[tuple[str, Layer]]:
+        # The latest layer is the likeliest; maps of probability and uncertainty are no input.
+        return [(layer.name, layer) for layer in reversed(self._viewer.layers) if _is_input(layer)]
+
+    def _preset(self, widget: ComboBox) -> None:
+        images = [layer for _, layer in self._images()]
+        likely = suggest(images, widget.name) or (images[0] if images and widget.name == "image" else None)
+        if likely is not None:
+            widget.value = likely
+
+    def _on_model(self, model: ModelFolder) -> None:
+        self._fill_slots()
+        self.model_changed.emit(model)
+
+    def _on_card(self) -> None:
+        if self.chosen_model is not None:
+            self.card_asked.emit(self.chosen_model)
+
+
+def _is_input(layer: Layer) -> bool:
+    from napari_medfreq.widgets.placement import METADATA, Placement
+
+    if not isinstance(layer, Image):
+        return False
+    placement = layer.metadata.get(METADATA)
+    return not isinstance(placement, Placement) or placement.grid.kind == "image"
+
+
+def _devices() -> list[tuple[str, str]]:
+    """Offer what this machine seems to have; whether torch can use it is known only in the child process."""
+    devices = [("automatic", "auto"), ("processor (CPU)", "cpu")]
+    if shutil.which("nvidia-smi"):
+        devices.append(("graphics card (CUDA)", "cuda"))
+    if sys.platform == "darwin":
+        devices.append(("graphics (Apple)", "mps"))
+    return devices
