@@ -104,10 +104,14 @@ def write(volume: Volume, path: Path | str) -> None:
         from napari_medfreq.io import itk
 
         itk.write(volume, path)
-    elif name in ("PNG", "TIFF"):
+    elif name == "PNG":
         from napari_medfreq.io import pictures
 
         pictures.write(volume, path)
+    elif name == "TIFF":
+        from napari_medfreq.io import tiff
+
+        tiff.write(volume, path)
     elif name == "DICOM":
         from napari_medfreq.io import dicomseg
 
@@ -156,6 +160,10 @@ def _read_as(name: str, path: Path) -> list[Volume]:
         from napari_medfreq.io import dicom
 
         return dicom.read_file(path)
+    if name == "TIFF":
+        from napari_medfreq.io import tiff
+
+        return [tiff.read(path)]
     from napari_medfreq.io import pictures
 
     return [pictures.read(path)]
