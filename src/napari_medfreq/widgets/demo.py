@@ -1,0 +1,110 @@
+"""``python -m napari_medfreq.widgets.demo``: a fundus photograph, segmented before your eyes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medfreq.errors import MedfreqError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.viewer import Viewer
+
+    from napari_medfreq.widgets.segment.dock import SegmentDock
+
+MODEL = "mmsnet-mix-b0"
+PASSES = 20
+_GIVE_UP_MS = 10 * 60 * 1000
+
+
+def open_demo(model: str = MODEL) -> tuple[Viewer, SegmentDock]:
+    """Open napari on the photograph with the Segment dock beside it, ready to run.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing or damaged.
+    """
+    import napari
+
+    from napari_medfreq.io.models import open_model
+    from napari_medfreq.io.samples import retina
+    from napari_medfreq.widgets.layers import layers_of
+    from napari_medfreq.widgets.segment.dock import SegmentDock
+
+    folder = open_model(model)
+    viewer = napari.Viewer(title="napari-medfreq")
+    (layer,) = layers_of(retina())
+    viewer.add_layer(layer)
+    dock = SegmentDock(viewer, models=[folder])
+    viewer.window.add_dock_widget(dock, name="Segment", area="right")
+    dock.form.passes.value = PASSES
+    return viewer, dock
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; with ``--screenshot`` write the picture of the finished result and end.
+
+    Returns
+    -------
+    int
+        0, or 1 when anything failed; the reason is written to the standard error.
+    """
+    parser = argparse.ArgumentParser(prog="napari-medfreq demo", description=__doc__)
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="write the window there when done, and end")
+    parser.add_argument("--model", default=MODEL, help="name or folder of the model (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _run(chosen.model, chosen.screenshot)
+    except MedfreqError as error:
+        return _fail(str(error))
+
+
+def _run(model: str, screenshot: Path | None) -> int:
+    import napari
+    from qtpy.QtCore import QTimer
+
+    viewer, dock = open_demo(model)
+    status = 1
+
+    def finish(text: str | None = None) -> None:
+        nonlocal status
+        status = 0 if text is None else _fail(text)
+        if text is None and screenshot is not None:
+            _picture(viewer, dock, screenshot)
+        if screenshot is not None:
+            viewer.close()
+
+    if screenshot is None:
+        status = 0
+    else:
+        dock.controller.found.connect(lambda _: QTimer.singleShot(500, finish))
+        dock.controller.said.connect(lambda text, error: finish(text) if error else None)
+        watch = QTimer(dock)
+        watch.setSingleShot(True)
+        watch.timeout.connect(lambda: finish("The demo did not finish in ten minutes."))
+        watch.start(_GIVE_UP_MS)
+    QTimer.singleShot(0, dock.run_or_cancel)
+    napari.run()
+    return status
+
+
+def _picture(viewer: Viewer, dock: SegmentDock, path: Path) -> None:
+    """Show mask, probability and uncertainty side by side and write the window to `path`."""
+    results = dock.controller.results
+    if results is not None and (uncertainty := results.layer("uncertainty")) is not None:
+        uncertainty.visible = True
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+
+
+def _fail(text: str) -> int:
+    sys.stderr.write(f"{text}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
