@@ -1,0 +1,49 @@
+"""``python -m benchmarks [NAME...] [--json]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import sys
+
+from rich.console import Console
+
+from benchmarks.report import table
+
+NAMES = ("plugin_import", "viewer_start", "event_loop", "encoder", "segmentation", "monte_carlo")
+
+
+def main() -> None:
+    """Run what was asked for; a missed goal is reported, a benchmark that cannot run makes the exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; by default all")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(NAMES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    screen = Console(stderr=True)
+    results, failed = [], []
+    for name in arguments.names or NAMES:
+        screen.print(f"measuring {name} ...", style="dim")
+        try:
+            results += importlib.import_module(f"benchmarks.{name}").run()
+        except Exception:  # noqa: BLE001 - the others are still worth their answer
+            screen.print_exception()
+            failed.append(name)
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "os": platform.system(),
+    }
+    if arguments.json:
+        print(json.dumps({"machine": machine, "results": [r.to_json() for r in results], "failed": failed}, indent=2))
+    else:
+        Console(width=None if sys.stdout.isatty() else 200).print(table(results))
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

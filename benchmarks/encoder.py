@@ -1,0 +1,111 @@
+"""Our MiT encoder and the whole of MMSNet-B0 beside the SegFormer of transformers, with the same weights, 352x352."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.duel import duel, medians, ratio
+from benchmarks.networks import SIDE
+from benchmarks.report import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+def _image() -> Tensor:
+    import torch
+
+    return torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+
+
+def transformers_encoder(precision: str) -> Callable[[], object]:
+    """SegformerModel as transformers gives it."""
+    import torch
+    from transformers import SegformerConfig, SegformerModel
+
+    torch.manual_seed(0)
+    network = SegformerModel(SegformerConfig()).eval()
+    return _timed(lambda image: network(image, output_hidden_states=True).hidden_states, precision)
+
+
+def our_encoder(precision: str) -> Callable[[], object]:
+    """Our encoder with the weights of the other; refuses to start if its outputs differ."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import SegformerConfig, SegformerModel
+
+    from napari_medfreq.nn.mit import MiTConfig, MixTransformer
+    from napari_medfreq.nn.mmsnet import load_segformer
+
+    torch.manual_seed(0)
+    other = SegformerModel(SegformerConfig()).eval()
+    network = MixTransformer(MiTConfig("b0")).eval()
+    # The public weights are in the layout of the saved file; in memory transformers names its tensors otherwise.
+    with tempfile.TemporaryDirectory() as folder:
+        other.save_pretrained(folder)
+        load_segformer(network, load_file(Path(folder) / "model.safetensors"))
+    with torch.inference_mode():
+        theirs = other(_image(), output_hidden_states=True).hidden_states
+        for ours, reference in zip(network(_image()), theirs, strict=True):
+            torch.testing.assert_close(ours, reference, atol=1e-5, rtol=1e-4)
+    return _timed(network, precision)
+
+
+def transformers_segformer() -> Callable[[], object]:
+    """SegFormer-B0 with its head, enlarged to the size of the image as its documentation shows."""
+    import torch
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    network = SegformerForSemanticSegmentation(SegformerConfig(num_labels=2)).eval()
+
+    def segment(image: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(network(image).logits, image.shape[-2:], mode="bilinear")
+
+    return _timed(segment, "float32")
+
+
+def our_network(precision: str) -> Callable[[], object]:
+    """MMSNet-B0 with all its parts: adapters, contourlet prompt, frequency guidance."""
+    from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
+
+    return _timed(MMSNet(MMSNetConfig(classes=2)).eval(), precision)
+
+
+def _timed(network: Callable[[Tensor], object], precision: str) -> Callable[[], object]:
+    import torch
+
+    image = _image()
+
+    def run() -> object:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            return network(image)
+
+    return run
+
+
+def run() -> list[Result]:
+    """Measure."""
+    encoder = duel(
+        {
+            "transformers float32": (transformers_encoder, "float32"),
+            "transformers bfloat16": (transformers_encoder, "bfloat16"),
+            "ours float32": (our_encoder, "float32"),
+            "ours bfloat16": (our_encoder, "bfloat16"),
+        }
+    )
+    whole = duel({"SegFormer-B0 float32": (transformers_segformer,), "MMSNet-B0 float32": (our_network, "float32")})
+    times = medians(encoder)
+    fast = ratio(encoder, "transformers float32", "ours float32")
+    faster = ratio(encoder, "transformers float32", "ours bfloat16")
+    equal = ratio(encoder, "transformers bfloat16", "ours bfloat16")
+    network = ratio(whole, "SegFormer-B0 float32", "MMSNet-B0 float32")
+    return [
+        Result("MiT-B0 encoder, float32, ahead of transformers", fast, "x", 2.0, True, times),
+        Result("MiT-B0 encoder, bfloat16, ahead of transformers in float32", faster, "x", 4.0, True, {}),
+        Result("MiT-B0 encoder, bfloat16, ahead of transformers in bfloat16", equal, "x", None, True, {}),
+        Result("MMSNet-B0 whole, float32, ahead of SegFormer-B0", network, "x", 1.0, True, medians(whole)),
+    ]
