@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +11,11 @@ from PIL import Image
 from napari_medfreq.cli.batch import plan, run_case
 from napari_medfreq.engine.options import LabelName, Region, Segmentation
 from napari_medfreq.errors import FileError, InputError
-from napari_medfreq.volume import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_medfreq.volume import Volume
 
 AFFINE = np.array([[0.0, 0.8, 0.0, -3.0], [-0.8, 0.0, 0.0, 7.0], [0.0, 0.0, 2.5, 11.0], [0.0, 0.0, 0.0, 1.0]])
 
@@ -67,7 +70,12 @@ def test_the_mask_lies_voxel_on_voxel_on_its_source(scan: Path, tmp_path: Path) 
 
 def test_all_results_carry_the_name_of_their_source(scan: Path, tmp_path: Path) -> None:
     (outcome,) = run(scan, tmp_path / "out", "probability", "uncertainty")
-    expected = ["scan_probability.nii.gz", "scan_seg.json", "scan_seg.nii.gz", "scan_uncertainty.nii.gz"]
+    expected = [
+        "scan_probability.nii.gz",
+        "scan_seg.nii.gz",
+        "scan_seg.nii.gz.provenance.json",
+        "scan_uncertainty.nii.gz",
+    ]
     assert written(tmp_path / "out") == expected
     assert sorted(path.name for path in outcome.outputs.values()) == expected
     probability = np.asarray(nib.load(tmp_path / "out" / "scan_probability.nii.gz").dataobj)
@@ -76,15 +84,15 @@ def test_all_results_carry_the_name_of_their_source(scan: Path, tmp_path: Path) 
 
 def test_a_picture_becomes_a_png_and_its_fractions_are_not_rounded_to_bytes(photo: Path, tmp_path: Path) -> None:
     run(photo, tmp_path / "out", "probability")
-    assert written(tmp_path / "out") == ["photo_probability.tif", "photo_seg.json", "photo_seg.png"]
+    assert written(tmp_path / "out") == ["photo_probability.tif", "photo_seg.png", "photo_seg.png.provenance.json"]
     with Image.open(tmp_path / "out" / "photo_seg.png") as mask:
         assert mask.size == (30, 20)
 
 
 def test_provenance_says_what_repeats_the_result(scan: Path, tmp_path: Path) -> None:
     run(scan, tmp_path / "mask.nrrd")
-    facts = json.loads((tmp_path / "mask.json").read_text(encoding="utf-8"))
-    assert facts["source"] == str(scan)
+    facts = json.loads((tmp_path / "mask.nrrd.provenance.json").read_text(encoding="utf-8"))
+    assert facts["file"] == "mask.nrrd"
     assert facts["model"] == "brighter-half"
     assert facts["options"] == {"seed": 3}
     assert facts["regions"][0]["label"]["name"] == "bright"
@@ -139,13 +147,13 @@ def test_a_folder_named_like_a_file_is_a_folder(scan: Path, tmp_path: Path) -> N
     folder = tmp_path / "results.png"
     folder.mkdir()
     run(scan, folder)
-    assert written(folder) == ["scan_seg.json", "scan_seg.nii.gz"]
+    assert written(folder) == ["scan_seg.nii.gz", "scan_seg.nii.gz.provenance.json"]
 
 
 def test_the_format_of_a_folder_of_masks_can_be_chosen(scan: Path, tmp_path: Path) -> None:
     (case,) = plan([scan], tmp_path / "out", ".nrrd")
     run_case(case, brighter_half)
-    assert written(tmp_path / "out") == ["scan_seg.json", "scan_seg.nrrd"]
+    assert written(tmp_path / "out") == ["scan_seg.nrrd", "scan_seg.nrrd.provenance.json"]
 
 
 @pytest.mark.data

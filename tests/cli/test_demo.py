@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_without_a_display_the_demo_works_on_a_virtual_one_and_leaves_a_picture(tmp_path: Path) -> None:
+def test_without_a_display_the_demo_works_on_a_virtual_one_and_leaves_a_picture(
+    tmp_path: Path, models_folder: Path
+) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("macOS and Windows always have a display")
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    command = [sys.executable, "-c", "from napari_medfreq.cli.main import app; app()", "demo"]
+    command = [
+        sys.executable,
+        "-c",
+        "from napari_medfreq.cli.main import app; app()",
+        "demo",
+        "-m",
+        str(models_folder / "tiny"),
+    ]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "demo.png") as picture:

@@ -141,7 +141,7 @@ def run_case(
         found = segment(volume)
         for kind, path in paths.items():
             if kind == "provenance":
-                _write_provenance(path, case.source, found)
+                _write_provenance(path, paths[LABELS], found)
             else:
                 write(getattr(found, kind), path)
         notes = tuple(map(str, volume.header.get("notes", ())))
@@ -159,12 +159,14 @@ def _outputs(case: Case, volume: Volume, name: str, extras: Sequence[str]) -> di
     # Fractions fit neither into the bytes of a PNG nor into a DICOM SEG made of labels.
     smooth = {".png": ".tif", ".dcm": ".nii.gz"}.get(suffix, suffix)
     paths |= {kind: case.folder / f"{stem}_{_ENDINGS[kind]}{smooth}" for kind in extras}
-    paths["provenance"] = masks.with_name(_without_suffix(masks) + ".json")
+    # Not `mask.json`: other programs (dcm2niix, BIDS) give that name to files of their own.
+    paths["provenance"] = masks.with_name(f"{masks.name}.provenance.json")
     return paths
 
 
-def _write_provenance(path: Path, source: Path, found: Segmentation) -> None:
-    content = {"source": str(source), **found.provenance, "regions": [asdict(region) for region in found.regions]}
+def _write_provenance(path: Path, masks: Path, found: Segmentation) -> None:
+    regions = [asdict(region) for region in found.regions]
+    content = {"file": masks.name, "content": LABELS, "edited": False, **found.provenance, "regions": regions}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

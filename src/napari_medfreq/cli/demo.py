@@ -35,6 +35,9 @@ def demo(
         Path | None,
         typer.Option(help="Write a picture of the window there and close it. Without a display: demo.png by itself."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="The name of a model, or its folder. [default: the shipped one]")
+    ] = None,
 ) -> None:
     """Open napari on a fundus photograph and segment it: mask, probability and uncertainty."""
     check_viewer()
@@ -46,6 +49,8 @@ def demo(
         # Software rendering gives the same picture on every machine.
         environment["LIBGL_ALWAYS_SOFTWARE"] = "1"
         console.err().print(f"No display: working on a virtual one, and writing {screenshot}.", markup=False)
+    if model is not None:
+        command += ["--model", model]
     if screenshot is not None:
         command += ["--screenshot", str(screenshot)]
     status = subprocess.run(command, env=environment, check=False).returncode
