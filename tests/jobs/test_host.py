@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError, wait
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import psutil
@@ -24,15 +25,21 @@ from napari_medfreq.jobs.host import ChildExecutor
 from napari_medfreq.jobs.messages import Allocated, Note, Partial, Progress
 from napari_medfreq.volume import Volume
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Listener
+    from napari_medfreq.jobs.messages import Event, Job
+
 SECONDS = 30.0
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 
 
-def child_pid(executor):
+def child_pid(executor: ChildExecutor) -> int:
     return executor.submit(State()).result(SECONDS)["pid"]
 
 
-def cancelled_within(job, seconds=2.0):
+def cancelled_within(job: Job[Any], seconds: float = 2.0) -> bool:
     """Cancel `job` and return whether it ended so in time."""
     begun = monotonic()
     assert job.cancel()
@@ -44,7 +51,7 @@ def cancelled_within(job, seconds=2.0):
 # What comes back
 
 
-def test_result_events_and_grid_come_back(executor, listener):
+def test_result_events_and_grid_come_back(executor: ChildExecutor, listener: Listener) -> None:
     affine = np.diag([-0.5, 0.7, 3.0, 1.0])
     header = {"callable": lambda: None, "patient": "A"}
     data = np.random.default_rng(0).random((5, 60, 70), dtype=np.float32)
@@ -62,11 +69,11 @@ def test_result_events_and_grid_come_back(executor, listener):
     assert [e.region[0] for e in listener.events if isinstance(e, Partial)] == [(i, i + 1) for i in range(5)]
 
 
-def test_announced_array_is_the_result_and_fills_while_it_runs(executor, listener):
+def test_announced_array_is_the_result_and_fills_while_it_runs(executor: ChildExecutor, listener: Listener) -> None:
     volume = Volume(np.ones((40, 64, 64), np.float32))
     seen = []
 
-    def on_event(event):
+    def on_event(event: Event) -> None:
         listener(event)
         if isinstance(event, Partial):
             array = listener.events[0].array
@@ -77,7 +84,9 @@ def test_announced_array_is_the_result_and_fills_while_it_runs(executor, listene
     assert result.data is listener.events[0].array
 
 
-def test_arrays_outlive_executor_and_can_be_painted(executor, listener, tmp_path):
+def test_arrays_outlive_executor_and_can_be_painted(
+    executor: ChildExecutor, listener: Listener, tmp_path: Path
+) -> None:
     result = executor.submit(Double(Volume(np.ones((3, 100, 100), np.float32))), listener).result(SECONDS)
     executor.shutdown()
     assert list(tmp_path.iterdir()) == []
@@ -85,10 +94,10 @@ def test_arrays_outlive_executor_and_can_be_painted(executor, listener, tmp_path
     assert listener.events[0].array[:, 0, 0].tolist() == [2, 5, 2]
 
 
-def test_jobs_run_one_after_the_other(executor):
+def test_jobs_run_one_after_the_other(executor: ChildExecutor) -> None:
     spans = []
 
-    def watch(name):
+    def watch(name: str) -> Callable[[Event], None]:
         return lambda event: spans.append(name)
 
     jobs = [executor.submit(Steps(10), watch(name)) for name in "abc"]
@@ -96,7 +105,7 @@ def test_jobs_run_one_after_the_other(executor):
     assert "".join(spans) == "a" * 10 + "b" * 10 + "c" * 10
 
 
-def test_child_is_a_fresh_interpreter_behind_the_viewer(executor):
+def test_child_is_a_fresh_interpreter_behind_the_viewer(executor: ChildExecutor) -> None:
     state = executor.submit(State(("pytest", "torch", "napari", "qtpy"))).result(SECONDS)
     assert state["modules"] == []
     assert state["environment"] == []  # its own children do not learn the key
@@ -111,14 +120,14 @@ def test_child_is_a_fresh_interpreter_behind_the_viewer(executor):
 # Cancel
 
 
-def test_cancel_while_the_child_starts(executor, listener):
+def test_cancel_while_the_child_starts(executor: ChildExecutor, listener: Listener) -> None:
     job = executor.submit(Steps(), listener)
     assert cancelled_within(job, 0.5)
     assert executor.submit(Echo(1)).result(SECONDS) == 1
     assert listener.events == []
 
 
-def test_cancel_while_queued(executor, listener):
+def test_cancel_while_queued(executor: ChildExecutor, listener: Listener) -> None:
     running = executor.submit(Steps(), listener)
     listener.wait(Progress)
     queued = executor.submit(Echo(1))
@@ -127,7 +136,7 @@ def test_cancel_while_queued(executor, listener):
     assert cancelled_within(running)
 
 
-def test_cancel_of_an_obedient_request_keeps_the_child(executor, listener):
+def test_cancel_of_an_obedient_request_keeps_the_child(executor: ChildExecutor, listener: Listener) -> None:
     pid = child_pid(executor)
     job = executor.submit(Steps(), listener)
     listener.wait(Progress)
@@ -141,7 +150,7 @@ def test_cancel_of_an_obedient_request_keeps_the_child(executor, listener):
 
 
 @pytest.mark.parametrize("flood", [False, True])
-def test_cancel_of_a_hung_request_replaces_the_child(executor, listener, flood):
+def test_cancel_of_a_hung_request_replaces_the_child(executor: ChildExecutor, listener: Listener, flood: bool) -> None:
     pid = child_pid(executor)
     job = executor.submit(Hang(flood), listener)
     listener.wait(Progress)
@@ -153,7 +162,7 @@ def test_cancel_of_a_hung_request_replaces_the_child(executor, listener, flood):
     assert len(listener.events) == count
 
 
-def test_cancel_while_a_large_array_is_copied(executor):
+def test_cancel_while_a_large_array_is_copied(executor: ChildExecutor) -> None:
     # Without strides this is a billion numbers to be copied, and takes many seconds.
     huge = np.broadcast_to(np.float32(1), (1000, 1000, 1000))
     assert child_pid(executor)
@@ -164,11 +173,11 @@ def test_cancel_while_a_large_array_is_copied(executor):
     assert executor.submit(Echo(1)).result(SECONDS) == 1
 
 
-def test_cancel_from_within_the_listener(executor):
+def test_cancel_from_within_the_listener(executor: ChildExecutor) -> None:
     seen = []
     known = threading.Event()
 
-    def on_event(event):
+    def on_event(event: Event) -> None:
         seen.append(event.done)
         known.wait(SECONDS)
         job.cancel()
@@ -180,14 +189,14 @@ def test_cancel_from_within_the_listener(executor):
     assert seen == [1]
 
 
-def test_cancel_after_the_end_changes_nothing(executor):
+def test_cancel_after_the_end_changes_nothing(executor: ChildExecutor) -> None:
     job = executor.submit(Echo(3))
     assert job.result(SECONDS) == 3
     assert not job.cancel()
     assert job.result() == 3
 
 
-def test_request_that_gives_up_by_itself_counts_as_cancelled(executor):
+def test_request_that_gives_up_by_itself_counts_as_cancelled(executor: ChildExecutor) -> None:
     job = executor.submit(Fail("cancelled"))
     with pytest.raises(CancelledError):
         job.result(SECONDS)
@@ -200,7 +209,7 @@ def test_request_that_gives_up_by_itself_counts_as_cancelled(executor):
 @pytest.mark.parametrize(
     ("number", "words"), [("SIGKILL", "memory ran out"), ("SIGSEGV", "SIGSEGV"), ("SIGABRT", "SIGABRT")]
 )
-def test_crash_costs_the_child_only(executor, listener, number, words):
+def test_crash_costs_the_child_only(executor: ChildExecutor, listener: Listener, number: str, words: str) -> None:
     job = executor.submit(FillThenDie(getattr(signal, number)), listener)
     waiting = executor.submit(Echo("next"))
     with pytest.raises(errors.ComputeError, match=words):
@@ -210,7 +219,7 @@ def test_crash_costs_the_child_only(executor, listener, number, words):
 
 
 @posix
-def test_killed_from_outside_in_mid_run(executor, listener):
+def test_killed_from_outside_in_mid_run(executor: ChildExecutor, listener: Listener) -> None:
     pid = child_pid(executor)
     job = executor.submit(Steps(), listener)
     listener.wait(Progress)
@@ -220,7 +229,7 @@ def test_killed_from_outside_in_mid_run(executor, listener):
     assert child_pid(executor) != pid
 
 
-def test_killed_at_rest_is_replaced_without_a_word(executor):
+def test_killed_at_rest_is_replaced_without_a_word(executor: ChildExecutor) -> None:
     process = psutil.Process(child_pid(executor))
     process.kill()
     process.wait(5)
@@ -229,7 +238,7 @@ def test_killed_at_rest_is_replaced_without_a_word(executor):
     assert executor.submit(Echo(1)).result(SECONDS) == 1
 
 
-def test_exit_says_its_code_and_last_words(executor):
+def test_exit_says_its_code_and_last_words(executor: ChildExecutor) -> None:
     job = executor.submit(FillThenDie(code=3, words="libfoo: cannot go on"))
     error = job.exception(SECONDS)
     assert isinstance(error, errors.ComputeError)
@@ -237,7 +246,7 @@ def test_exit_says_its_code_and_last_words(executor):
     assert "libfoo: cannot go on" in "".join(error.__notes__)
 
 
-def test_child_that_cannot_start_says_so(tmp_path, served, monkeypatch):
+def test_child_that_cannot_start_says_so(tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     with ChildExecutor(tmp_path, served) as executor:
         with pytest.raises(errors.ComputeError, match="could not be started"):
@@ -246,7 +255,7 @@ def test_child_that_cannot_start_says_so(tmp_path, served, monkeypatch):
 
 
 @posix
-def test_child_that_dies_while_starting_says_so(tmp_path, served, monkeypatch):
+def test_child_that_dies_while_starting_says_so(tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho no interpreter here >&2\nexit 5\n")
     broken.chmod(0o700)
@@ -264,7 +273,7 @@ def test_child_that_dies_while_starting_says_so(tmp_path, served, monkeypatch):
 # Errors
 
 
-def test_our_errors_come_back_as_they_are(executor):
+def test_our_errors_come_back_as_they_are(executor: ChildExecutor) -> None:
     error = executor.submit(Fail("model")).exception(SECONDS)
     assert type(error) is errors.ModelError
     assert str(error) == "unet: the weights have another hash than the card says."
@@ -275,7 +284,7 @@ def test_our_errors_come_back_as_they_are(executor):
 
 
 @pytest.mark.parametrize(("kind", "words"), [("value", "do not match"), ("nasty", "nasty more"), ("memory", "memory")])
-def test_other_errors_become_compute_errors_without_traceback(executor, kind, words):
+def test_other_errors_become_compute_errors_without_traceback(executor: ChildExecutor, kind: str, words: str) -> None:
     error = executor.submit(Fail(kind)).exception(SECONDS)
     assert type(error) is errors.ComputeError
     assert words in str(error)
@@ -285,27 +294,27 @@ def test_other_errors_become_compute_errors_without_traceback(executor, kind, wo
 
 
 @pytest.mark.parametrize("kind", ["lambda", "unreadable"])
-def test_results_that_cannot_cross_are_errors(executor, kind):
+def test_results_that_cannot_cross_are_errors(executor: ChildExecutor, kind: str) -> None:
     assert isinstance(executor.submit(Giveaway(kind)).exception(SECONDS), errors.ComputeError)
     assert executor.submit(Echo(1)).result(SECONDS) == 1
 
 
-def test_request_that_cannot_be_sent_is_an_error(executor):
+def test_request_that_cannot_be_sent_is_an_error(executor: ChildExecutor) -> None:
     error = executor.submit(Echo(lambda: None)).exception(SECONDS)
     assert isinstance(error, errors.ComputeError)
     assert executor.submit(Echo(1)).result(SECONDS) == 1
 
 
-def test_listener_that_fails_does_not_stop_the_job(executor, caplog):
-    def on_event(event):
+def test_listener_that_fails_does_not_stop_the_job(executor: ChildExecutor, caplog: pytest.LogCaptureFixture) -> None:
+    def on_event(event: Event) -> None:
         raise ValueError("a widget is gone")
 
     assert executor.submit(Steps(3), on_event).result(SECONDS) == 3
     assert "a widget is gone" in caplog.text
 
 
-def test_full_disk_is_said(executor, monkeypatch):
-    def full(*_):
+def test_full_disk_is_said(executor: ChildExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("napari_medfreq.jobs.arrays._chunks", full)
@@ -318,7 +327,7 @@ def test_full_disk_is_said(executor, monkeypatch):
 # Ends
 
 
-def test_shutdown_cancels_all_and_removes_everything(tmp_path, served, listener):
+def test_shutdown_cancels_all_and_removes_everything(tmp_path: Path, served: str, listener: Listener) -> None:
     executor = ChildExecutor(tmp_path, served)
     pid = child_pid(executor)
     jobs = [executor.submit(Hang(), listener), executor.submit(Echo(1))]
@@ -334,7 +343,7 @@ def test_shutdown_cancels_all_and_removes_everything(tmp_path, served, listener)
         executor.submit(Echo(1))
 
 
-def test_executor_that_is_forgotten_ends_its_child(tmp_path, served):
+def test_executor_that_is_forgotten_ends_its_child(tmp_path: Path, served: str) -> None:
     executor = ChildExecutor(tmp_path, served)
     process = psutil.Process(child_pid(executor))
     del executor
@@ -354,7 +363,7 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize("then", ["import time; time.sleep(60)", "sys.exit()"])
-def test_child_ends_with_the_process_that_started_it(tmp_path, served, then):
+def test_child_ends_with_the_process_that_started_it(tmp_path: Path, served: str, then: str) -> None:
     script = textwrap.dedent(SCRIPT.format(request="Hang", then=then))
     command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -368,8 +377,8 @@ def test_child_ends_with_the_process_that_started_it(tmp_path, served, then):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
-def test_many_jobs_leak_nothing(executor, tmp_path):
-    def descriptors():
+def test_many_jobs_leak_nothing(executor: ChildExecutor, tmp_path: Path) -> None:
+    def descriptors() -> int:
         gc.collect()
         return len(os.listdir("/proc/self/fd"))
 
@@ -384,12 +393,12 @@ def test_many_jobs_leak_nothing(executor, tmp_path):
     assert list(folder.glob("*.array")) == []
 
 
-def test_importing_the_host_loads_no_torch():
-    code = "import sys, napari_medfreq.jobs.host, napari_medfreq.jobs.messages; print({'torch', 'napari'} & {*sys.modules})"
+def test_importing_the_host_loads_no_torch() -> None:
+    code = "import sys, napari_medfreq.jobs.host; print({'torch', 'napari', 'qtpy'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
-def test_submitting_a_large_array_holds_nobody_up(executor):
+def test_submitting_a_large_array_holds_nobody_up(executor: ChildExecutor) -> None:
     """The thread that submits goes on at once, and its event loop has no gap while another thread copies."""
     array = np.ones((4000, 5000))[:, ::-1]  # 160 MB
     executor.submit(Echo()).result(SECONDS)

@@ -71,15 +71,17 @@ class SharedArrays:
     prefix : str
         Begins the names of the files made here; must differ between jobs and between the two processes.
     side : {"viewer", "compute"}
-        What `loads` gives: on the compute side read-only arrays, on the viewer's side copy-on-write ones, which show
-        what the other process writes until they are written to. Headers of volumes stay on the viewer's side.
+        What `loads` gives: on the compute side read-only arrays, on the viewer's side writable ones, which show what
+        the other process writes. Headers of volumes stay on the viewer's side.
     """
 
     def __init__(self, folder: Path, prefix: str, side: Literal["viewer", "compute"]) -> None:
         self._folder = folder
         self._names = (f"{prefix}-{number}{SUFFIX}" for number in count())
         self.keeps_headers = side == "viewer"
-        self._access = mmap.ACCESS_COPY if side == "viewer" else mmap.ACCESS_READ
+        # Copy-on-write in the viewer would be a trap: a stroke of the brush would hide from it, for a whole page
+        # of memory around, what the other process has still to write.
+        self._access, self._file_mode = (mmap.ACCESS_WRITE, "r+b") if side == "viewer" else (mmap.ACCESS_READ, "rb")
         self._maps: dict[str, mmap.mmap] = {}
         self._opened: dict[ArrayHandle, AnyArray] = {}
         self._headers: list[dict[str, Any]] = []
@@ -116,7 +118,8 @@ class SharedArrays:
         ComputeError
             If the disk is full.
         """
-        order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+        # A broadcast axis (stride 0) varies slowest.
+        order = sorted(range(array.ndim), key=lambda axis: -(abs(array.strides[axis]) or array.nbytes))
         flat = array.transpose(order)
         name = next(self._names)
         try:
@@ -139,7 +142,7 @@ class SharedArrays:
         array = self._opened.get(handle)
         if array is None:
             if handle.file not in self._maps:
-                with (self._folder / handle.file).open("rb") as file:
+                with (self._folder / handle.file).open(self._file_mode) as file:
                     self._maps[handle.file] = mmap.mmap(file.fileno(), 0, access=self._access)
             array = np.ndarray(handle.shape, handle.dtype, self._maps[handle.file], handle.offset, handle.strides)
             self._opened[handle] = array

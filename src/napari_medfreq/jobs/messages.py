@@ -68,8 +68,8 @@ class Note:
 class Allocated:
     """The result `name` will appear in `array`, which holds zeros for now and is filled while the request runs.
 
-    The array stays valid whatever becomes of the compute side. It may be painted in: what is written on this side
-    stays on this side.
+    The array stays valid whatever becomes of the compute side. Who paints in it while the request runs may see the
+    stroke replaced by what is computed for these voxels; once the job has ended nobody else writes to it.
     """
 
     name: str

@@ -39,7 +39,7 @@ def run(request: Request[Any], sink: Sink) -> object:
 
 @run.register(SegmentRequest)
 def _segment(request: SegmentRequest, sink: Sink) -> Segmentation:
-    return _segmenter(request.model, request.options.device).segment(request.volume, request.options, sink)
+    return _segmenter(request.model).segment(request.volume, request.options, sink)
 
 
 @run.register(WarmUp)
@@ -48,17 +48,17 @@ def _warm_up(request: WarmUp, sink: Sink) -> None:
     import napari_medfreq.engine.segmenter  # noqa: F401
 
     if request.model is not None:
-        _segmenter(request.model, "auto")
+        _segmenter(request.model)
 
 
-def _segmenter(model: str, device: str) -> Segmenter:
+def _segmenter(model: str) -> Segmenter:
     """Return the segmenter of `model`, loaded once until another one is asked for or its weights are replaced."""
     folder = open_model(model)
-    return _loaded(folder.path, folder.sha256, device)
+    return _loaded(folder.path, folder.sha256)
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, _sha256: str, device: str) -> Segmenter:
+def _loaded(path: Path, _sha256: str) -> Segmenter:
     from napari_medfreq.engine.segmenter import Segmenter
 
-    return Segmenter.open(str(path), device)
+    return Segmenter.open(path)

@@ -1,0 +1,84 @@
+"""Real requests, answered by the engine, in both executors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_medfreq.engine.options import SegmentOptions
+from napari_medfreq.errors import InputError
+from napari_medfreq.jobs.host import ChildExecutor
+from napari_medfreq.jobs.inline import InlineExecutor
+from napari_medfreq.jobs.messages import Allocated, Partial, Progress, Request, SegmentRequest
+from napari_medfreq.jobs.run import run
+from napari_medfreq.volume import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Listener
+
+SECONDS = 60.0
+
+
+def test_child_segments_as_this_process_does(
+    tiny_model: Path, scan: Volume, tmp_path: Path, listener: Listener
+) -> None:
+    request = SegmentRequest(scan, str(tiny_model), SegmentOptions(passes=3, device="cpu", precision="float32"))
+    here = InlineExecutor().submit(request).result()
+    with ChildExecutor(tmp_path) as executor:
+        executor.warm_up(str(tiny_model))
+        there = executor.submit(request, listener).result(SECONDS)
+    for name in ("labels", "probability", "uncertainty"):
+        ours, theirs = getattr(here, name), getattr(there, name)
+        # The two processes may add in another order.
+        np.testing.assert_allclose(ours.data.astype(float), theirs.data.astype(float), atol=2e-3)
+        np.testing.assert_array_equal(theirs.affine, scan.affine)
+        assert theirs.header is scan.header
+    arrays = {event.name: event.array for event in listener.events if isinstance(event, Allocated)}
+    assert {*arrays} == {"labels", "probability", "uncertainty"}
+    assert all(np.shares_memory(arrays[name], getattr(there, name).data) for name in arrays)
+    assert {type(event) for event in listener.events} >= {Partial, Progress}
+    assert [region.label for region in there.regions] == [region.label for region in here.regions]
+
+
+def test_model_is_loaded_once(tiny_model: Path, scan: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_medfreq.engine import segmenter
+
+    opened: list[Any] = []
+    real = segmenter.Segmenter.open.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type, *args: Any) -> Any:
+        opened.append(args)
+        return real(cls, *args)
+
+    monkeypatch.setattr(segmenter.Segmenter, "open", classmethod(counted))
+    from napari_medfreq.jobs import run as answers
+
+    answers._loaded.cache_clear()
+    for _ in range(2):
+        InlineExecutor().submit(SegmentRequest(scan, str(tiny_model))).result()
+    assert len(opened) == 1
+
+
+def test_errors_of_the_engine_arrive_in_words(tiny_model: Path, tmp_path: Path) -> None:
+    bad = Volume(np.full((3, 40, 40), np.nan, np.float32), name="empty scan")
+    with ChildExecutor(tmp_path) as executor, pytest.raises(InputError, match="empty scan"):
+        executor.submit(SegmentRequest(bad, str(tiny_model))).result(SECONDS)
+
+
+def test_unknown_request_is_a_bug() -> None:
+    class Unheard(Request[None]):
+        pass
+
+    with pytest.raises(TypeError, match="Unheard"):
+        run(Unheard(), None)  # type: ignore[arg-type]
+
+
+def test_dispatch_itself_loads_no_torch() -> None:
+    code = "import sys, napari_medfreq.jobs.run; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
