@@ -56,7 +56,8 @@ def step_down(footprint: Footprint, shape: tuple[int, int], planes: int) -> tupl
     """
     if planes > 1:
         batch = planes // 2
-        return replace(footprint, batch=batch), f"Not enough memory: going on with {batch} slices at once."
+        amount = "one slice" if batch == 1 else f"{batch} slices"
+        return replace(footprint, batch=batch), f"Not enough memory: going on with {amount} at once."
     side = min(footprint.tile, max(shape))
     if side > SMALLEST:
         tile = fit_tile(side // 2)

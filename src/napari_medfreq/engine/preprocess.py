@@ -46,8 +46,11 @@ class Prepared:
 
     @property
     def constant(self) -> bool:
-        """Whether no channel holds anything but a single value."""
-        return all(not high > low for frame in self.ranges for low, high in frame)
+        """Whether no channel holds anything but a single value, so that there is nothing to see."""
+        if all(not high > low for frame in self.ranges for low, high in frame):
+            return True
+        # Bytes have a range of their own even where they are all the same.
+        return all(bool((channel == channel.flat[0]).all()) for frame in self.data for channel in frame)
 
 
 def prepare(volume: Volume, spec: InputSpec) -> Prepared:
@@ -71,11 +74,7 @@ def prepare(volume: Volume, spec: InputSpec) -> Prepared:
         data = data[:, None]
     if data.shape[1] == 1 and len(spec.channels) > 1:
         repeat = _repeats(volume, spec)
-    prepared = Prepared(data, lead, repeat, _ranges(data, lead, spec), tuple(notes))
-    if prepared.constant:
-        note = f"{volume.name} has the same value everywhere: there is nothing to segment in it."
-        return Prepared(data, lead, repeat, prepared.ranges, (*notes, note))
-    return prepared
+    return Prepared(data, lead, repeat, _ranges(data, lead, spec), tuple(notes))
 
 
 def _check(volume: Volume, notes: list[str]) -> None:

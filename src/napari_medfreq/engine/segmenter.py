@@ -109,6 +109,7 @@ class Segmenter:
         for note in (*prepared.notes, *self._notes(volume)):
             run.note(note)
         if prepared.constant:
+            run.note(f"{volume.name} has the same value everywhere: there is nothing to segment in it.")
             outputs.announce(sink)
         else:
             footprint = run.all_planes(footprint)
