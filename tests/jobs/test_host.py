@@ -376,12 +376,30 @@ def test_child_ends_with_the_process_that_started_it(tmp_path: Path, served: str
     assert list(tmp_path.iterdir()) == [] or "sleep" in then
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
-def test_many_jobs_leak_nothing(executor: ChildExecutor, tmp_path: Path) -> None:
-    def descriptors() -> int:
-        gc.collect()
-        return len(os.listdir("/proc/self/fd"))
+def descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
 
+
+counts_descriptors = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+
+
+@counts_descriptors
+def test_crashes_leak_nothing(executor: ChildExecutor, tmp_path: Path) -> None:
+    executor.submit(Echo()).result(SECONDS)
+    before, threads = descriptors(), threading.active_count()
+    for _ in range(3):
+        assert executor.submit(FillThenDie(code=1)).exception(SECONDS)
+        executor.submit(Echo()).result(SECONDS)
+    assert descriptors() == before
+    assert threading.active_count() == threads
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.glob("*.log"))) == 1
+    assert list(folder.glob("*.array")) == []
+
+
+@counts_descriptors
+def test_many_jobs_leak_nothing(executor: ChildExecutor, tmp_path: Path) -> None:
     volume = Volume(np.ones((2, 100, 100), np.float32))
     executor.submit(Double(volume)).result(SECONDS)
     before, threads = descriptors(), threading.active_count()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import CancelledError
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +46,20 @@ def test_child_segments_as_this_process_does(
     assert all(np.shares_memory(arrays[name], getattr(there, name).data) for name in arrays)
     assert {type(event) for event in listener.events} >= {Partial, Progress}
     assert [region.label for region in there.regions] == [region.label for region in here.regions]
+
+
+def test_cancel_while_the_libraries_are_loaded(tiny_model: Path, scan: Volume, tmp_path: Path) -> None:
+    with ChildExecutor(tmp_path) as executor:
+        job = executor.submit(SegmentRequest(scan, str(tiny_model)))
+        while not job.running():
+            assert not job.done()
+        begun = monotonic()
+        assert job.cancel()
+        with pytest.raises(CancelledError):
+            job.result(3.0)
+        assert monotonic() - begun < 2.0
+        # The next click is answered by the child that was started in its place.
+        assert executor.submit(SegmentRequest(scan, str(tiny_model))).result(SECONDS).labels.data.shape == (6, 50, 60)
 
 
 def test_model_is_loaded_once(tiny_model: Path, scan: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
