@@ -1,0 +1,115 @@
+"""The longest pause of the viewer's event loop while a 240x240x155 volume is segmented through the dock."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.networks import write_model
+from benchmarks.programs import milliseconds
+from benchmarks.report import Result
+from napari_medfreq.volume import Volume
+
+SHAPE = (155, 240, 240)
+BEAT_MS = 2
+GIVE_UP_MS = 20 * 60 * 1000
+PASSES = 20
+
+
+def run() -> list[Result]:
+    """Measure."""
+    longest = milliseconds("event_loop")
+    return [Result("longest gap of the event loop while a volume is segmented", longest, "ms", 50.0, False, {})]
+
+
+class Heart:
+    """A timer of the event loop that remembers how long it was kept waiting."""
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import Qt, QTimer
+
+        self.gaps: list[float] = []
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._beat)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._last = perf_counter()
+        self._timer.start(BEAT_MS)
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._timer.stop()
+
+    def _beat(self) -> None:
+        now = perf_counter()
+        self.gaps.append(1000 * (now - self._last))
+        self._last = now
+
+
+def measure(model: Path) -> float:
+    """Segment a volume in a real viewer and return the longest time between two beats of a timer, in ms.
+
+    Counted from the click on, with the layers of the result appearing and being redrawn meanwhile.
+
+    Raises
+    ------
+    RuntimeError
+        If the segmentation failed.
+    """
+    import napari
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication
+
+    from napari_medfreq.io.models import read_model
+    from napari_medfreq.widgets.layers import layers_of
+    from napari_medfreq.widgets.segment.dock import SegmentDock
+
+    viewer = napari.Viewer()
+    (layer,) = layers_of(Volume(_head(), np.eye(4), name="head"))
+    viewer.add_layer(layer)
+    dock = SegmentDock(viewer, models=[read_model(model)])
+    viewer.window.add_dock_widget(dock, name="Segment")
+    dock.form.passes.value = PASSES
+    failures: list[str] = []
+    heart = Heart()
+
+    def click() -> None:
+        heart.start()
+        dock.run_or_cancel()
+
+    dock.controller.said.connect(lambda text, error: failures.append(text) if error else None)
+    # What the end itself costs (the table, the last drawing) counts as well.
+    dock.controller.ended.connect(lambda: QTimer.singleShot(500, QApplication.quit))
+    QTimer.singleShot(GIVE_UP_MS, QApplication.quit)
+    QTimer.singleShot(1000, click)
+    napari.run()
+    heart.stop()
+    found = dock.controller.results is not None
+    dock.close_down()
+    viewer.close()
+    if failures or not found:
+        raise RuntimeError(f"the volume was not segmented: {'; '.join(failures) or 'no result after 20 minutes'}")
+    return max(heart.gaps)
+
+
+def _head() -> np.ndarray:
+    """Return a bright ball in noise, float32, about as a brain in its field of view."""
+    z, y, x = np.ogrid[tuple(slice(-1, 1, complex(0, side)) for side in SHAPE)]
+    noise = np.random.default_rng(0).normal(0, 0.05, SHAPE)
+    return (np.clip(1.2 - (x**2 + y**2 + z**2), 0, 1) + noise).astype(np.float32)
+
+
+def main() -> None:
+    """Print what `measure` found."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = write_model(Path(folder), ("t1",), 3, 256)
+        print(measure(model))
+
+
+if __name__ == "__main__":
+    main()
