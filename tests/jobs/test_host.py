@@ -268,6 +268,7 @@ def test_child_that_dies_while_starting_says_so(tmp_path: Path, served: str, mon
             assert "exit code 5" in str(error)
             assert "while it was starting" in str(error)
             assert "no interpreter here" in "".join(error.__notes__)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("medfreq")] == []
 
 
 # Errors
