@@ -49,6 +49,8 @@ class InputSpec:
         Pixel size in mm that slices are resampled to; None to resize the whole slice to `size` instead.
     normalisation : {"unit", "percentile"}
         How intensities come to [0, 1], see `napari_medfreq.nn.inputs.normalise`.
+    modalities : tuple of str
+        What kinds of images it was made for (``colonoscopy``, ``ultrasound-breast``); empty says nothing.
     """
 
     channels: tuple[str, ...]
@@ -56,9 +58,11 @@ class InputSpec:
     size: int = 256
     spacing: float | None = None
     normalisation: Normalisation = "unit"
+    modalities: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "modalities", tuple(self.modalities))
         if not self.channels or len(set(self.channels)) != len(self.channels):
             raise ModelError(f"the input channels must have different names, not {self.channels}.")
         if self.slices < 1 or self.slices % 2 == 0:

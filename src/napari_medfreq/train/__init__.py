@@ -1,0 +1,1 @@
+"""Datasets, recipes and the training loop."""

@@ -1,0 +1,226 @@
+"""What a training run is: everything that `config.toml` of a run says."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+
+from napari_medfreq.errors import DatasetError, ModelError
+from napari_medfreq.io.model_config import InputSpec, LabelName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Architecture = Literal["mmsnet", "monai-unet"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which cases.
+
+    Parameters
+    ----------
+    source : str
+        An index file (columns of `cases.read_index`) or a folder with ``images`` and ``masks``, within the data folder.
+    sets : tuple of str
+        Names of the sets to take from the index; empty takes all.
+    skip_empty : bool
+        Leave out images whose mask is empty.
+    """
+
+    source: str
+    sets: tuple[str, ...] = ()
+    skip_empty: bool = True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the run: `samples` images of `size` pixels a side, in batches of `batch`."""
+
+    size: int
+    batch: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW with a linear warm-up and a cosine decay to 1 % of the rate.
+
+    Parameters
+    ----------
+    rate : float
+        Learning rate at its peak.
+    weight_decay : float
+        Decoupled, on matrices and kernels only.
+    warmup : float
+        Share of the run.
+    matrices : {"adamw", "muon"}
+        What moves the linear layers' matrices; Muon orthogonalises their updates (Jordan et al., 2024).
+    matrix_rate : float
+        Learning rate of Muon.
+    clip : float
+        Largest norm of the gradient.
+    """
+
+    rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    matrices: Literal["adamw", "muon"] = "adamw"
+    matrix_rate: float = 0.02
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of each sample; the unit is the image's own, 0 switches a part off.
+
+    Parameters
+    ----------
+    rotate : float
+        Degrees, each way.
+    scale, shear, translate : float
+        Relative to 1, to the other side and to the image's side.
+    flip_horizontal, flip_vertical : bool
+        Mirror half of the samples.
+    gamma, gain, offset : float
+        Intensities become ``(1 + gain) x^(1 +- gamma) + offset``.
+    blur, noise : float
+        Largest standard deviation in pixels, and of the intensities.
+    """
+
+    rotate: float = 30.0
+    scale: float = 0.25
+    shear: float = 0.1
+    translate: float = 0.1
+    flip_horizontal: bool = True
+    flip_vertical: bool = False
+    gamma: float = 0.4
+    gain: float = 0.3
+    offset: float = 0.1
+    blur: float = 1.0
+    noise: float = 0.05
+
+
+@dataclass(frozen=True)
+class CardConfig:
+    """What the model's card says beside its figures."""
+
+    summary: str
+    licence: str
+    intended_use: str
+    not_for: str
+    data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole run.
+
+    Parameters
+    ----------
+    name, title, task : str
+        Of the model that comes out of it.
+    input : InputSpec
+        What it sees; `stages` may train at other sizes.
+    labels : tuple of LabelName
+        What it finds.
+    data : DataConfig
+        The cases.
+    stages : tuple of Stage
+        One after the other.
+    network : dict
+        Fields of `MMSNetConfig`; channels and classes follow from `input` and `labels`.
+    architecture : {"mmsnet", "monai-unet"}
+        ``monai-unet`` is the baseline that results are compared with.
+    ema : float
+        Decay of the averaged weights, which are what is validated and exported.
+    checkpoint_every : int
+        Samples between checkpoints (and validations).
+    """
+
+    name: str
+    title: str
+    task: str
+    input: InputSpec
+    labels: tuple[LabelName, ...]
+    data: DataConfig
+    stages: tuple[Stage, ...]
+    card: CardConfig
+    network: dict[str, Any] = field(default_factory=dict)
+    architecture: Architecture = "mmsnet"
+    optimiser: OptimiserConfig = OptimiserConfig()
+    augment: AugmentConfig = AugmentConfig()
+    version: str = "1"
+    seed: int = 0
+    ema: float = 0.998
+    checkpoint_every: int = 4000
+    workers: int = 0
+    precision: str = "bf16-mixed"
+
+    @property
+    def samples(self) -> int:
+        """Samples of the whole run."""
+        return sum(stage.samples for stage in self.stages)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the network's first layer."""
+        return len(self.input.channels) * self.input.slices
+
+    @property
+    def classes(self) -> int:
+        """Logits of the network: 1 for one label, else the labels and the background."""
+        return 1 if len(self.labels) == 1 else len(self.labels) + 1
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a run's TOML file.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, not TOML, or has entries that are unknown, missing or of the wrong kind.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _build(TrainConfig, values, "the config")
+    except OSError as error:
+        raise DatasetError(f"{path}: the training config cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: this is not a TOML file: {error}.") from error
+    except (ModelError, DatasetError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+_TABLES: dict[str, type] = {
+    "input": InputSpec,
+    "data": DataConfig,
+    "card": CardConfig,
+    "optimiser": OptimiserConfig,
+    "augment": AugmentConfig,
+}
+_LISTS: dict[str, type] = {"labels": LabelName, "stages": Stage}
+
+
+def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    """Return the dataclass `cls` with `values`, tables turned into dataclasses and lists into tuples."""
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(known)):
+        raise DatasetError(f"{where} has entries that are not known: {', '.join(unknown)}.")
+    needed = [n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING]
+    if missing := [name for name in needed if name not in values]:
+        raise DatasetError(f"{where} lacks {', '.join(missing)}.")
+    hints = get_type_hints(cls)
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in _TABLES and cls is TrainConfig:
+            built[name] = _build(_TABLES[name], value, f"[{name}]")
+        elif name in _LISTS and cls is TrainConfig:
+            built[name] = tuple(_build(_LISTS[name], entry, f"[[{name}]]") for entry in value)
+        elif isinstance(value, list):
+            built[name] = tuple(value)
+        else:
+            built[name] = float(value) if hints[name] is float else value
+    return cls(**built)
