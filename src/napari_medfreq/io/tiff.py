@@ -12,7 +12,7 @@ import tifffile
 from napari_medfreq.errors import FileError
 from napari_medfreq.io import voxels
 from napari_medfreq.io.atomic import replacing
-from napari_medfreq.volume import Axes, Volume
+from napari_medfreq.volume import Axes, Kind, Volume
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,18 +48,17 @@ def read(path: Path) -> Volume:
             _check(path, series, page)
             data, axes = _named_axes(path, _pixels(series, page), series.axes, _has_alpha(page))
             size = _size(file, page)
-            description = str(page.description or "")
+            kind = _kind(file)
     except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError, EOFError, RuntimeError, zlib.error,
             TypeError, ElementTree.ParseError) as error:  # fmt: skip
         raise FileError(f"{path} is damaged or cannot be decoded: {error}. Copy or export it again.") from error
     sx, sy, sz = size or (1.0, 1.0, 1.0)
-    kind: Any = description.removeprefix(_KIND_PREFIX).partition("\n")[0]
     return Volume(
         voxels.native(data),
         np.diag([-sx, -sy, sz, 1.0]),  # as it is looked at: columns to the patient's left, rows downwards
         axes,
         voxels.channel_names(data) if axes[0] == "c" else (),
-        kind if kind in ("labels", "probability", "uncertainty") else "image",
+        kind,
         voxels.stem(path),
         calibrated=size is not None,
         source=path,
@@ -121,6 +120,15 @@ def _named_axes(path: Path, data: npt.NDArray[Any], letters: str, has_alpha: boo
             "Save one frame or one channel to a file of its own."
         )
     return np.ascontiguousarray(data.transpose([names.index(letter) for letter in wanted])), wanted
+
+
+def _kind(file: Any) -> Kind:
+    """Return what `write` said that the numbers mean."""
+    description = None
+    if file.ome_metadata:
+        description = ElementTree.fromstring(file.ome_metadata).findtext("{*}Image/{*}Description")
+    kind = (description or "").removeprefix(_KIND_PREFIX)
+    return kind if kind in ("labels", "probability", "uncertainty") else "image"  # type: ignore[return-value]
 
 
 def _size(file: Any, page: Any) -> tuple[float, float, float] | None:
