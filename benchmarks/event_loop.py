@@ -63,7 +63,6 @@ def measure(model: Path) -> float:
     """
     import napari
     from qtpy.QtCore import QTimer
-    from qtpy.QtWidgets import QApplication
 
     from napari_medfreq.io.models import read_model
     from napari_medfreq.widgets.layers import layers_of
@@ -82,18 +81,23 @@ def measure(model: Path) -> float:
         heart.start()
         dock.run_or_cancel()
 
+    def finish() -> None:
+        heart.stop()
+        if dock.controller.results is None and not failures:
+            failures.append("it did not finish in 20 minutes")
+        viewer.close()
+
     dock.controller.said.connect(lambda text, error: failures.append(text) if error else None)
     # What the end itself costs (the table, the last drawing) counts as well.
-    dock.controller.ended.connect(lambda: QTimer.singleShot(500, QApplication.quit))
-    QTimer.singleShot(GIVE_UP_MS, QApplication.quit)
+    dock.controller.ended.connect(lambda: QTimer.singleShot(500, finish))
+    watch = QTimer(dock)
+    watch.setSingleShot(True)
+    watch.timeout.connect(finish)
+    watch.start(GIVE_UP_MS)
     QTimer.singleShot(1000, click)
     napari.run()
-    heart.stop()
-    found = dock.controller.results is not None
-    dock.close_down()
-    viewer.close()
-    if failures or not found:
-        raise RuntimeError(f"the volume was not segmented: {'; '.join(failures) or 'no result after 20 minutes'}")
+    if failures:
+        raise RuntimeError(f"the volume was not segmented: {'; '.join(failures)}")
     return max(heart.gaps)
 
 

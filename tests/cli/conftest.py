@@ -1,4 +1,4 @@
-"""A small model with random weights, and a way to run the program as a user does."""
+"""A way to run the program as a user does."""
 
 from __future__ import annotations
 
@@ -12,36 +12,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(scope="session")
-def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one whole model, ``tiny``: B0, three channels, one label, random weights."""
-    import torch
-    from safetensors.torch import save
-
-    from napari_medfreq.io.cards import Card
-    from napari_medfreq.io.models import InputSpec, LabelName, ModelFolder, write_model
-    from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
-
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    config = MMSNetConfig(width=16, scales=0, prompt=None, adapter_ratio=None, head_dropout=0.5)
-    card = Card("Tiny", "Random weights.", "CC0", "Tests.", "Anything else.", text="# Nothing\n\nto see.")
-    model = ModelFolder(
-        path=folder / "tiny",
-        name="tiny",
-        title="Tiny",
-        version="1.0",
-        task="nothing",
-        network=config.to_dict(),
-        input=InputSpec(channels=("red", "green", "blue"), size=64),
-        labels=(LabelName(1, "thing", "#e8a33d"),),
-        card=card,
-    )
-    state = {name: tensor.contiguous() for name, tensor in MMSNet(config).state_dict().items()}
-    write_model(model, save(state))
-    return folder
 
 
 @pytest.fixture
