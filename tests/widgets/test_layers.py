@@ -23,7 +23,7 @@ def affine_of(code: str, spacing: tuple[float, float, float] = (0.8, 1.2, 2.5)) 
     axes = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
     affine = np.eye(4)
     affine[:3, :3] = 0
-    for voxel, letter in enumerate(code: str):
+    for voxel, letter in enumerate(code):
         world, sign = axes[letter]
         affine[world, voxel] = sign * spacing[voxel]
     affine[:3, 3] = (11.0, -23.0, 37.0)
@@ -49,7 +49,7 @@ def lps_of(volume: Volume, index_zyx: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("code", ORIENTATIONS)
-def test_every_voxel_is_shown_where_it_lies(code: str):
+def test_every_voxel_is_shown_where_it_lies(code: str) -> None:
     volume = numbered(affine_of(code))
     (layer,) = layers_of(volume)
     for index in np.ndindex(volume.data.shape):
@@ -58,13 +58,13 @@ def test_every_voxel_is_shown_where_it_lies(code: str):
 
 
 @pytest.mark.parametrize("code", ORIENTATIONS)
-def test_rows_run_to_the_back_and_columns_to_the_left_of_the_patient(code: str):
+def test_rows_run_to_the_back_and_columns_to_the_left_of_the_patient(code: str) -> None:
     (layer,) = layers_of(numbered(affine_of(code)))
     assert all(scale > 0 for scale in layer.scale)
 
 
 @pytest.mark.parametrize("affine", [*map(affine_of, ORIENTATIONS), oblique()])
-def test_back_from_a_layer_everything_is_as_it_was(affine: np.ndarray):
+def test_back_from_a_layer_everything_is_as_it_was(affine: np.ndarray) -> None:
     volume = numbered(affine, source=Path("case.nii.gz"), header={"scanner": "x"}, channels=("t1",))
     (layer,) = layers_of(volume)
     back = volume_of(layer)
@@ -74,18 +74,18 @@ def test_back_from_a_layer_everything_is_as_it_was(affine: np.ndarray):
 
 
 @pytest.mark.parametrize("affine", [*map(affine_of, ORIENTATIONS), oblique()])
-def test_nothing_is_copied_to_be_shown(affine: np.ndarray):
+def test_nothing_is_copied_to_be_shown(affine: np.ndarray) -> None:
     volume = numbered(affine)
     assert np.shares_memory(layer_tuples(volume)[0][0], volume.data)
 
 
-def test_layers_say_their_units_and_axes():
+def test_layers_say_their_units_and_axes() -> None:
     (layer,) = layers_of(numbered(affine_of("RAS")))
     assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
     assert layer.axis_labels == ("z", "y", "x")
 
 
-def test_a_photograph_is_counted_in_pixels_and_shown_in_colour():
+def test_a_photograph_is_counted_in_pixels_and_shown_in_colour() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (3, 8, 9), dtype=np.uint8)
     volume = Volume(picture, axes="cyx", channels=("red", "green", "blue"), name="photo", calibrated=False)
     (layer,) = layers_of(volume)
@@ -98,7 +98,7 @@ def test_a_photograph_is_counted_in_pixels_and_shown_in_colour():
     assert not back.calibrated
 
 
-def test_contrasts_become_a_layer_each_and_keep_their_name():
+def test_contrasts_become_a_layer_each_and_keep_their_name() -> None:
     data = np.stack([np.full(SHAPE, i, np.float32) for i in range(3)])
     volume = Volume(data, affine_of("PIR"), "czyx", ("t1", "t2", "flair"), name="brain")
     layers = layers_of(volume)
@@ -107,7 +107,7 @@ def test_contrasts_become_a_layer_each_and_keep_their_name():
     np.testing.assert_array_equal(volume_of(layers[2]).data, data[2])
 
 
-def test_frames_of_a_4d_image_are_a_leading_slider():
+def test_frames_of_a_4d_image_are_a_leading_slider() -> None:
     data = np.random.default_rng(0).random((4, *SHAPE), dtype=np.float32)
     volume = Volume(data, affine_of("LAS"), "tzyx", name="film")
     (layer,) = layers_of(volume)
@@ -118,7 +118,7 @@ def test_frames_of_a_4d_image_are_a_leading_slider():
     assert back.axes == "tzyx"
 
 
-def test_labels_have_the_names_and_colours_of_the_model():
+def test_labels_have_the_names_and_colours_of_the_model() -> None:
     labels = numbered(affine_of("RAS")).like(np.ones(SHAPE, np.uint8), kind="labels")
     (layer,) = layers_of(labels, POLYP)
     assert isinstance(layer, Labels)
@@ -126,7 +126,7 @@ def test_labels_have_the_names_and_colours_of_the_model():
     assert list(layer.features["label"]) == ["background", "polyp"]
 
 
-def test_an_oblique_grid_is_shown_straight_and_the_user_is_told():
+def test_an_oblique_grid_is_shown_straight_and_the_user_is_told() -> None:
     volume = numbered(oblique(15))
     (layer,) = layers_of(volume)
     assert np.count_nonzero(layer.rotate - np.eye(3)) == 0
@@ -134,7 +134,7 @@ def test_an_oblique_grid_is_shown_straight_and_the_user_is_told():
     assert oblique_notice(numbered(affine_of("LPS"))) is None
 
 
-def test_a_broken_range_still_has_contrast_limits():
+def test_a_broken_range_still_has_contrast_limits() -> None:
     for value in (np.nan, 3.0):
         (layer,) = layers_of(Volume(np.full(SHAPE, value, np.float32)))
         low, high = layer.contrast_limits
@@ -142,7 +142,7 @@ def test_a_broken_range_still_has_contrast_limits():
         assert low < high
 
 
-def test_a_result_lies_on_its_source_wherever_the_user_moved_it():
+def test_a_result_lies_on_its_source_wherever_the_user_moved_it() -> None:
     volume = numbered(affine_of("PIR"))
     (source,) = layers_of(volume)
     source.translate = source.translate + 30
@@ -155,19 +155,19 @@ def test_a_result_lies_on_its_source_wherever_the_user_moved_it():
     np.testing.assert_allclose(volume_of(layer).affine, moved.affine)
 
 
-def test_a_layer_of_another_plugin_is_placed_by_its_transform():
+def test_a_layer_of_another_plugin_is_placed_by_its_transform() -> None:
     layer = Image(np.zeros(SHAPE), scale=(2.5, 1.2, 0.8), translate=(37, 23, -11), units="mm")
     volume = volume_of(layer)
     for index in ((0, 0, 0), (4, 5, 6)):
         np.testing.assert_allclose(lps_of(volume, index), layer.data_to_world(index), atol=1e-9)
 
 
-def test_a_layer_in_micrometres_becomes_millimetres():
+def test_a_layer_in_micrometres_becomes_millimetres() -> None:
     volume = volume_of(Image(np.zeros(SHAPE), scale=(500, 200, 200), units="um"))
     np.testing.assert_allclose(volume.spacing, (0.5, 0.2, 0.2))
 
 
-def test_a_layer_with_a_rotated_affine_is_segmented_where_it_lies():
+def test_a_layer_with_a_rotated_affine_is_segmented_where_it_lies() -> None:
     turn = np.eye(4)
     turn[1:3, 1:3] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
     layer = Image(np.zeros(SHAPE), affine=turn, units="mm")
@@ -178,7 +178,7 @@ def test_a_layer_with_a_rotated_affine_is_segmented_where_it_lies():
     np.testing.assert_allclose(result.data_to_world((1, 2, 3)), layer.data_to_world((1, 2, 3)))
 
 
-def test_labels_drawn_by_hand_get_the_grid_of_the_image_that_they_lie_on():
+def test_labels_drawn_by_hand_get_the_grid_of_the_image_that_they_lie_on() -> None:
     volume = numbered(oblique())
     (image,) = layers_of(volume)
     drawn = Labels((np.asarray(image.data) > 100).astype(np.uint8))
@@ -187,7 +187,7 @@ def test_labels_drawn_by_hand_get_the_grid_of_the_image_that_they_lie_on():
     np.testing.assert_array_equal(back.data > 0, volume.data > 100)
 
 
-def test_multiscale_and_lazy_layers_are_read_whole():
+def test_multiscale_and_lazy_layers_are_read_whole() -> None:
     import dask.array
 
     data = np.random.default_rng(0).random((64, 64)).astype(np.float32)
@@ -197,7 +197,7 @@ def test_multiscale_and_lazy_layers_are_read_whole():
     np.testing.assert_array_equal(volume_of(lazy).data, data)
 
 
-def test_layers_that_are_no_image_are_refused_by_name():
+def test_layers_that_are_no_image_are_refused_by_name() -> None:
     from napari.layers import Points
 
     from napari_medfreq.errors import InputError

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from napari_medfreq.io.models import LabelName
 
 _SAMPLES = 200_000
+# Values that a model does not name can be painted too; those beyond are white.
+_COLOURS_BESIDES = 31
 # Black, so that additive blending leaves the image alone where nothing is found; then rising in lightness throughout.
 _PROBABILITY_STOPS = ("#000000", "#173f5f", "#1f7a8c", "#4cc3b0", "#e6fff2")
 
@@ -61,8 +63,8 @@ def labels_look(names: Sequence[LabelName]) -> dict[str, Any]:
 
     if not names:
         return {}
-    others = label_colormap(49)
-    colours: dict[int | None, Any] = {value: others.map(np.array(value)) for value in range(1, 256)}
+    values = np.arange(1, _COLOURS_BESIDES + 1)
+    colours: dict[int | None, Any] = dict(zip(values.tolist(), label_colormap(49).map(values), strict=True))
     colours |= {label.value: label.colour for label in names}
     colours |= {0: "transparent", None: "white"}
     table = {"index": [0, *(label.value for label in names)], "label": ["background", *(label.name for label in names)]}

@@ -45,7 +45,9 @@ def ask(series: Sequence[SeriesInfo], parent: QWidget) -> list[SeriesInfo]:
 
 def describe(series: SeriesInfo) -> str:
     """Return one line that tells `series` from its neighbours."""
-    return str(series)
+    size = " x ".join(str(side) for side in reversed(series.shape))
+    images = "1 image" if series.count == 1 else f"{series.count} images"
+    return f"{series.modality} {series.description or 'without a name'} ({images}, {size})"
 
 
 def _visible_window() -> QWidget | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from napari_medfreq.volume import Kind, Volume
 
 _log = logging.getLogger(__name__)
-_REDRAW_MS = 200
+_REDRAW_MS = 100
 
 
 class Run:
@@ -35,6 +36,7 @@ class Run:
         self.choice = choice
         self.results: ResultLayers | None = None
         self.cancelled = False
+        self.answer: Future[Segmentation] | None = None
         self._job: Job[Segmentation] | None = None
         self._lock = threading.Lock()
 
@@ -95,10 +97,11 @@ class SegmentController(QObject):
         self._viewer = viewer
         self._executor = executor
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="medfreq-segment")
+        # What the first result needs takes more than a second to import.
+        self._worker.submit(importlib.import_module, "pandas")
         self._run: Run | None = None
         self.results: ResultLayers | None = None
         self._redraw = QTimer(self)
-        self._redraw.setInterval(_REDRAW_MS)
         self._redraw.timeout.connect(self._on_redraw)
         queued = Qt.ConnectionType.QueuedConnection
         self._prepared.connect(self._on_prepared, queued)
@@ -118,7 +121,7 @@ class SegmentController(QObject):
         self._run = Run(choice)
         self.started.emit()
         self.progressed.emit(Progress(0, 0, "Preparing the image"))
-        self._redraw.start()
+        self._redraw.start(_REDRAW_MS)
         self._worker.submit(self._prepare, self._run)
 
     def cancel(self) -> None:
@@ -182,23 +185,30 @@ class SegmentController(QObject):
             run.results.touch(event.name)
 
     def _on_redraw(self) -> None:
-        if self._run is not None and self._run.results is not None:
-            self._run.results.refresh()
+        """Do one thing in a turn of the event loop: add a layer, else end the run, else draw what is new."""
+        run = self._run
+        if run is None or run.results is None or run.results.advance():
+            return
+        if run.answer is not None:
+            self._finish(run.results, run.answer.result())
+        else:
+            run.results.refresh()
 
     def _on_answer(self, run: Run, answer: Future[Segmentation]) -> None:
         if run is not self._run:
             return
         if answer.cancelled():
             self._end(keep=False)
-            return
-        error = answer.exception()
-        if error is not None or run.results is None:
+        elif (error := answer.exception()) is not None:
             self._end(keep=False)
             self.said.emit(_explain(error), True)
-            return
-        segmentation = answer.result()
-        run.results.finish(segmentation)
-        self.results = run.results
+        else:
+            run.answer = answer
+            self._redraw.start(0)
+
+    def _finish(self, results: ResultLayers, segmentation: Segmentation) -> None:
+        results.finish(segmentation)
+        self.results = results
         self._end(keep=True)
         self.found.emit(segmentation)
 
@@ -217,7 +227,7 @@ class SegmentController(QObject):
         self.ended.emit()
 
 
-def _explain(error: BaseException | None) -> str:
+def _explain(error: BaseException) -> str:
     """Return what to tell the user; what is not meant for users goes to the log."""
     if isinstance(error, MedfreqError):
         _log.warning("%s", error)

@@ -74,7 +74,17 @@ def _volume(results: ResultLayers, kind: Kind) -> Volume:
         raise FileError(f"There is no {kind} to export. Segment an image first.")
     if kind != "labels":
         return volume
-    return replace(volume, data=volume_of(layer).data)
+    return replace(volume, data=volume_of(layer).data, header=_header(results, volume))
+
+
+def _header(results: ResultLayers, volume: Volume) -> dict[str, Any]:
+    """Return the source's header, with what formats that name their labels want to know."""
+    model = results.model
+    return {
+        **volume.header,
+        "labels": {label.value: label.name for label in model.labels},
+        "algorithm": {"name": model.name, "version": model.version},
+    }
 
 
 def _from_dicom(volume: Volume) -> bool:

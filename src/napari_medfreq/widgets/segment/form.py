@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import ComboBox, Container, FloatSlider, SpinBox
+from magicgui.widgets import ComboBox, FloatSlider, SpinBox
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_medfreq.engine.options import SegmentOptions
@@ -56,7 +56,7 @@ class SegmentForm(QWidget):
         self.model = ComboBox(
             name="model",
             label="Model",
-            choices=[(model.title, model) for model in models],
+            choices=_titles(models),
             tooltip="What to look for. Read the model's card before you trust it.",
         )
         self.passes = SpinBox(
@@ -83,7 +83,8 @@ class SegmentForm(QWidget):
         self.seed = SpinBox(
             name="seed", label="Seed", value=0, min=0, max=2**31 - 1, tooltip="Same seed, same device, same result."
         )
-        self._layers: Container[Any] = Container(labels=True)
+        self._rows = QFormLayout()
+        self._slots: list[ComboBox] = []
         self._lay_out()
         self._fill_slots()
         self.model.changed.connect(self._on_model)
@@ -104,7 +105,7 @@ class SegmentForm(QWidget):
         if self.chosen_model is None:
             raise InputError("There is no model. Put a model folder where `napari-medfreq models list` looks for it.")
         layers = []
-        for widget in self._layers:
+        for widget in self._slots:
             if widget.value is None:
                 wanted = "an image" if widget.name == "image" else f"the {widget.label} image"
                 raise InputError(f"Open {wanted} first (File > Open), then choose it above.")
@@ -119,54 +120,54 @@ class SegmentForm(QWidget):
 
     def reset_choices(self, event: object = None) -> None:
         """Offer the layers that the viewer now has; what was chosen stays chosen while it is there."""
-        before = {widget.name for widget in self._layers if widget.value is not None}
-        for widget in self._layers:
+        before = {widget.name for widget in self._slots if widget.value is not None}
+        for widget in self._slots:
             widget.reset_choices()
             if widget.name not in before:
                 self._preset(widget)
 
     def choose_layer(self, layer: Layer) -> None:
         """Choose `layer` as the (first) image."""
-        self._layers[0].value = layer
+        self._slots[0].value = layer
 
     def _lay_out(self) -> None:
         card = QPushButton("Card…")
         card.setToolTip("What the model is for, what it was made from and how well it does")
         card.clicked.connect(self._on_card)
         line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 0, 0)
-        model = Container(widgets=[self.model], labels=True)
-        line.addWidget(model.native, 1)
+        line.addWidget(self.model.native, 1)
         line.addWidget(card)
-        basic = Container(widgets=[self.passes, self.device], labels=True)
-        self._more: Container[Any] = Container(widgets=[self.threshold, self.seed], labels=True)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._rows.addRow(self.model.label, line)
+        for widget in (self.passes, self.device):
+            self._rows.addRow(widget.label, widget.native)
+        rare = QWidget()
+        rows = QFormLayout(rare)
+        for widget in (self.threshold, self.seed):
+            rows.addRow(widget.label, widget.native)
         more = QCollapsible("More options")
-        more.addWidget(self._more.native)
+        more.addWidget(rare)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self._layers.native)
-        layout.addLayout(line)
-        layout.addWidget(basic.native)
+        layout.addLayout(self._rows)
         layout.addWidget(more)
-        for container in (self._layers, model, basic, self._more):
-            container.margins = (0, 0, 0, 0)
-        self._containers = (model, basic)
 
     def _fill_slots(self) -> None:
-        """Show one chooser a contrast that the model wants."""
+        """Show one chooser for each image that the model wants."""
         wanted = slots(self.chosen_model) if self.chosen_model is not None else ("image",)
-        if tuple(widget.name for widget in self._layers) == wanted:
+        if tuple(widget.name for widget in self._slots) == wanted:
             return
-        for widget in list(self._layers):
-            self._layers.remove(widget)
-            widget.close()
-        for slot in wanted:
-            label = "Image" if slot == "image" else slot.upper()
-            widget = ComboBox(name=slot, label=label, choices=self._images, nullable=True)
-            widget.tooltip = "The layer to segment" if slot == "image" else f"The layer that holds the {label} contrast"
-            self._layers.append(widget)
+        for widget in self._slots:
+            self._rows.removeRow(widget.native)
+        self._slots = [self._slot(name) for name in wanted]
+        for row, widget in enumerate(self._slots):
+            self._rows.insertRow(row, widget.label, widget.native)
             self._preset(widget)
+
+    def _slot(self, name: str) -> ComboBox:
+        label = "Image" if name == "image" else name.upper()
+        tip = "The layer to segment" if name == "image" else f"The layer that holds the {label} contrast"
+        return ComboBox(name=name, label=label, choices=self._images, nullable=True, tooltip=tip)
 
     def _images(self, _widget: object = None) -> list[tuple[str, Layer]]:
         # The latest layer is the likeliest; maps of probability and uncertainty are no input.
@@ -194,6 +195,14 @@ def _is_input(layer: Layer) -> bool:
         return False
     placement = layer.metadata.get(METADATA)
     return not isinstance(placement, Placement) or placement.grid.kind == "image"
+
+
+def _titles(models: Sequence[ModelFolder]) -> list[tuple[str, ModelFolder]]:
+    """Return what to call each model: its title, with its name where two share a title."""
+    titles = [model.title for model in models]
+    return [
+        (model.title if titles.count(model.title) == 1 else f"{model.title} ({model.name})", model) for model in models
+    ]
 
 
 def _devices() -> list[tuple[str, str]]:

@@ -41,27 +41,37 @@ class ResultLayers:
         self._viewer = viewer
         self._source = source
         self._volume = volume
-        self._model = model
+        self.model = model
         self._name = source.name
         self._layers: dict[str, list[Layer]] = {}
         self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._planned: list[tuple[Kind, npt.NDArray[Any], str]] = []
         self._stale: set[str] = set()
         self.segmentation: Segmentation | None = None
         self.edited = False
 
     def show(self, name: Kind, array: npt.NDArray[Any]) -> None:
-        """Add the layers of the result `name`, which show `array` itself and not a copy."""
+        """Plan the layers of the result `name`, which show `array` itself and not a copy; `advance` adds them."""
         self._arrays[name] = array
         self._layers[name] = []
-        for data, label in self._parts(name, array):
-            volume = self._volume.like(data, kind=name, name=f"{self._name} {label}")
-            layer = self._create(volume)
-            if name == "labels":
-                layer.editable = False  # until nothing is written any more
-                layer.events.paint.connect(self._on_edit)
-            layer.visible = name != "uncertainty"
-            self._layers[name].append(layer)
-            self._insert(name, layer)
+        self._planned += [(name, data, label) for data, label in self._parts(name, array)]
+
+    def advance(self) -> bool:
+        """Add one planned layer; False if there was none.
+
+        Each costs napari some tens of milliseconds, between which the viewer is to answer.
+        """
+        if not self._planned:
+            return False
+        name, data, label = self._planned.pop(0)
+        layer = self._create(self._volume.like(data, kind=name, name=f"{self._name} {label}"))
+        if name == "labels":
+            layer.editable = False  # until nothing is written any more
+            layer.events.paint.connect(self._on_edit)
+        layer.visible = name != "uncertainty"
+        self._layers[name].append(layer)
+        self._insert(name, layer)
+        return True
 
     def touch(self, name: str) -> None:
         """Remember that the array `name` has changed."""
@@ -77,7 +87,7 @@ class ResultLayers:
         self._stale.clear()
 
     def finish(self, segmentation: Segmentation) -> None:
-        """Show the finished result and give the labels free for editing."""
+        """Show the finished result and give the labels free for editing; call it when `advance` has nothing to do."""
         self.segmentation = segmentation
         for name in NAMES:
             volume: Volume | None = getattr(segmentation, name)
@@ -85,6 +95,8 @@ class ResultLayers:
                 continue
             if name not in self._arrays:
                 self.show(name, np.array(volume.data))
+                while self.advance():
+                    pass
             elif not np.may_share_memory(self._arrays[name], volume.data):
                 np.copyto(self._arrays[name], volume.data)
             for layer in self._layers[name]:
@@ -95,6 +107,7 @@ class ResultLayers:
 
     def discard(self) -> None:
         """Take the layers away again."""
+        self._planned.clear()
         for layers in self._layers.values():
             for layer in layers:
                 if layer in self._viewer.layers:
@@ -110,23 +123,25 @@ class ResultLayers:
         spatial = len(self._volume.spatial_axes) + (self._volume.axes[0] == "t")
         if array.ndim == spatial:
             return [(array, name)]
-        return [(array[i], f"{name} {label.name}") for i, label in enumerate(self._model.labels)]
+        return [(array[i], f"{name} {label.name}") for i, label in enumerate(self.model.labels)]
 
     def _create(self, volume: Volume) -> Layer:
         from napari.layers import Layer
 
-        return Layer.create(*result_tuple(volume, self._source, self._model.labels))
+        return Layer.create(*result_tuple(volume, self._source, self.model.labels))
 
     def _insert(self, name: Kind, layer: Layer) -> None:
         layers = self._viewer.layers
         above = [entry for higher in NAMES[NAMES.index(name) + 1 :] for entry in self._layers.get(higher, [])]
         places = [layers.index(entry) for entry in above if entry in layers]
-        selected = list(layers.selection)
-        layers.insert(min(places, default=len(layers)), layer)
         # Whoever is drawing on another layer goes on drawing there.
-        if selected:
-            layers.selection.clear()
-            layers.selection.update(selected)
+        active, selected = layers.selection.active, set(layers.selection)
+        with layers.selection.events.blocker_all():
+            layers.insert(min(places, default=len(layers)), layer)
+            if selected:
+                layers.selection.clear()
+                layers.selection.update(selected)
+                layers.selection.active = active
 
     def _on_edit(self) -> None:
         self.edited = self.segmentation is not None
