@@ -222,6 +222,16 @@ def test_cancelling_stops_at_once(
     assert not sink.steps or sink.steps[-1][0] < 7
 
 
+def test_cancelling_stops_between_tiles(
+    rgb_model: ModelFolder, photo: Volume, stopping_sink: Callable[..., Any]
+) -> None:
+    folder = replace(rgb_model, input=replace(rgb_model.input, size=256))
+    sink = stopping_sink(Cancelled("The request was cancelled."), 5)
+    with pytest.raises(Cancelled):
+        Segmenter(folder, LocalNetwork(), "cpu").segment(photo, replace(EXACT, tile=96), sink)  # type: ignore[arg-type]
+    assert 3 <= sink.steps[-1][0] <= 6
+
+
 def test_the_result_says_how_to_repeat_it(rgb_model: ModelFolder, photo: Volume, sink: Any) -> None:
     result = Segmenter.open(rgb_model.path, "cpu").segment(photo, replace(EXACT, passes=2), sink)
     assert result.provenance["model"]["sha256"] == rgb_model.sha256

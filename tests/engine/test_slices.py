@@ -42,14 +42,15 @@ def test_any_file_order_gives_the_same_planes(order: tuple[int, ...], flips: tup
     turned = Volume(turn.apply(base.data), reoriented_affine(base, turn))
     expected, got = planes_of(base), planes_of(turned)
     assert torch.equal(got.read(0, 4, 3), expected.read(0, 4, 3))
-    result = np.zeros(turned.data.shape)
-    regions = [region for i in range(4) for region in got.write(result, i, i + 1, base.data[i : i + 1, None])]
+    result = np.full(turned.data.shape, -1.0)
+    for z in range(4):
+        before = result.copy()
+        (region,) = got.write(result, z, z + 1, base.data[z : z + 1, None])
+        # The region is what this step has filled, all of it and nothing else.
+        assert (before[tuple(slice(*bounds) for bounds in region)] == -1).all()
+        before[tuple(slice(*bounds) for bounds in region)] = result[tuple(slice(*bounds) for bounds in region)]
+        assert np.array_equal(before, result)
     assert np.array_equal(result, turned.data)
-    # The regions are those that each step has filled.
-    filled = np.zeros(result.shape, int)
-    for region in regions:
-        filled[tuple(slice(*bounds) for bounds in region)] += 1
-    assert (filled == 1).all()
 
 
 def test_neighbours_end_where_the_frame_ends() -> None:

@@ -33,20 +33,6 @@ def test_what_is_local_does_not_show_the_tiles(height: int, width: int, tile: in
     assert len(calls) == tile_count((height, width), tile)
 
 
-def test_stopping_between_tiles_stops() -> None:
-    calls = 0
-
-    def stop() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        predict_tiled(torch.rand(1, 1, 256, 256), 64, pooled, stop)
-    assert calls == 2
-
-
 def test_a_seam_is_blended() -> None:
     """Two tiles that disagree must pass over into each other instead of meeting at an edge."""
     answers = iter([0.0, 1.0])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +22,6 @@ from napari_medfreq.io.models import (
     verify,
     write_model,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WEIGHTS = save({"weight": np.arange(6, dtype=np.float32)})
 
@@ -152,4 +149,22 @@ def test_a_failure_while_writing_leaves_the_old_model(model: ModelFolder) -> Non
     kept = read_model(model.path)
     verify(kept)
     assert kept.version == "1.0"
+    assert [p.name for p in model.path.parent.iterdir()] == ["tiny"]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_model(
+    model: ModelFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another program holds the folder open on Windows: the old one has stepped aside and must come back."""
+    replace_path = Path.replace
+
+    def refuse_new(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return replace_path(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_new)
+    with pytest.raises(FileError, match="no permission"):
+        write_model(draft(model.path, version="2"), WEIGHTS)
+    assert read_model(model.path).version == "1.0"
     assert [p.name for p in model.path.parent.iterdir()] == ["tiny"]

@@ -200,7 +200,6 @@ class _Run:
             finished += 1
             step = start * tiles + finished * (stop - start)
             self.sink.progress(step, self.planes.total * tiles, self._text(start, stop))
-            self.sink.check()
 
         native = self.planes.read(start, stop, self.segmenter.folder.input.slices)
         if footprint.device.type == "cuda":

@@ -48,7 +48,7 @@ def predict_tiled(images: Tensor, tile: int, predict: Callable[[Tensor], Tensor]
     predict : callable
         Maps (N, C, h, w) to float32 probabilities (N, K, h / 4, w / 4).
     done : callable
-        Called after each tile; may raise to stop.
+        Called after each tile.
 
     Returns
     -------
