@@ -22,7 +22,7 @@ from napari_medfreq.volume import Volume
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Listener
+    from asking import Listener
 
 SECONDS = 60.0
 
