@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_medfreq import __version__
-from napari_medfreq.cli import console, demo, info, models, segment
+from napari_medfreq.cli import console, demo, info, models, segment, train
 from napari_medfreq.errors import MedfreqError
 
 
@@ -62,4 +62,5 @@ def options(
 segment.register(app)
 models.register(app)
 demo.register(app)
+train.register(app)
 info.register(app)
