@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_medfreq.errors import FileError
+from napari_medfreq.errors import FileError, MedfreqError
 from napari_medfreq.io import files
 from napari_medfreq.volume import Volume
 
@@ -97,6 +98,39 @@ def test_a_folder_without_images_says_so(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(FileError, match=r"holds no DICOM image"):
         files.read(tmp_path)
+
+
+def write_sample(path: Path) -> None:
+    """A small valid file of the kind that the name says."""
+    data = np.random.default_rng(0).integers(0, 250, (5, 6, 7)).astype(np.uint8)
+    if path.suffix in (".jpg", ".bmp"):
+        Image.fromarray(data[0]).save(path)
+    else:
+        flat = path.suffix == ".png"
+        files.write(Volume(data[0] if flat else data, axes="yx" if flat else "zyx"), path)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.tif", "a.png", "a.jpg", "a.bmp", "a.dcm"])
+def test_whatever_the_damage_it_is_reported_and_never_a_crash(
+    tmp_path: Path, name: str, write_slice: Callable[..., Path]
+) -> None:
+    path = write_slice(name, np.zeros((4, 6), np.uint16)) if name.endswith("dcm") else tmp_path / name
+    if not path.exists():
+        write_sample(path)
+    whole = path.read_bytes()
+    damage = random.Random(7)
+    messages = []
+    for _ in range(80):
+        content = bytearray(whole)
+        for _ in range(damage.choice((1, 1, 2, 4))):
+            content[damage.randrange(min(len(content), 1500))] = damage.choice((0, 255, damage.randrange(256)))
+        path.write_bytes(content[: damage.randrange(len(content))] if damage.random() < 0.2 else content)
+        try:
+            files.read(path)
+        except MedfreqError as error:
+            messages.append(str(error))
+    assert messages
+    assert all(path.name in message for message in messages)
 
 
 def test_the_viewer_asks_without_loading_any_library() -> None:

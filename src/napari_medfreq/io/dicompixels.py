@@ -9,7 +9,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.uid import UID
 
 from napari_medfreq.errors import FileError
-from napari_medfreq.io.dicomplane import macro, read_dataset
+from napari_medfreq.io.dicomplane import DAMAGE, macro, read_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,29 @@ def read_frames(path: Path) -> npt.NDArray[Any]:
         If the pixels are missing, cut short, or compressed in a way for which a decoder has to be installed.
     """
     dataset = read_dataset(path, pixels=True)
-    raw = _decoded(dataset, path)
+    try:
+        frames = _frames(dataset)
+    except DAMAGE as error:
+        syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+        if "missing dependencies" in str(error) and syntax in _PLUGINS:
+            raise FileError(
+                f"{path} is compressed ({UID(syntax).name}), for which a decoder has to be installed: "
+                f"pip install {_PLUGINS[syntax]}  - then start again."
+            ) from error
+        raise FileError(f"{path}: its pixels are missing or damaged ({error}). Copy or export it again.") from error
+    if frames.size == 0:
+        raise FileError(f"{path} holds no image: its size is {frames.shape}. Export it again from where it came.")
+    return frames
+
+
+def brightness(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return the brightness of RGB bytes, shape (..., 3) to (...)."""
+    grey: npt.NDArray[np.uint8] = np.rint(colours @ _BRIGHTNESS).astype(np.uint8)
+    return grey
+
+
+def _frames(dataset: Dataset) -> npt.NDArray[Any]:
+    raw: npt.NDArray[Any] = dataset.pixel_array
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
         raw = _bytes(apply_color_lut(raw, dataset)[..., :3])
     is_colour = raw.ndim > 2 and raw.shape[-1] == 3 and int(dataset.get("SamplesPerPixel", 1)) == 3
@@ -61,31 +83,6 @@ def read_frames(path: Path) -> npt.NDArray[Any]:
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         frames = _inverted(frames, dataset)
     return _rescaled(frames, dataset)
-
-
-def brightness(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return the brightness of RGB bytes, shape (..., 3) to (...)."""
-    grey: npt.NDArray[np.uint8] = np.rint(colours @ _BRIGHTNESS).astype(np.uint8)
-    return grey
-
-
-def _decoded(dataset: Dataset, path: Path) -> npt.NDArray[Any]:
-    try:
-        pixels: npt.NDArray[Any] = dataset.pixel_array
-    except RuntimeError as error:
-        syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
-        if syntax.is_compressed and "missing dependencies" in str(error):
-            plugin = _PLUGINS.get(str(syntax), "pylibjpeg[all]")
-            raise FileError(
-                f"{path} is compressed ({syntax.name}), for which a decoder has to be installed: "
-                f"pip install {plugin}  - then start again."
-            ) from error
-        raise FileError(f"{path}: its pixels cannot be decoded ({error}). Copy or export it again.") from error
-    except (ValueError, AttributeError, KeyError, NotImplementedError, EOFError, OSError) as error:
-        raise FileError(f"{path}: its pixels are missing or damaged ({error}). Copy or export it again.") from error
-    if pixels.size == 0:
-        raise FileError(f"{path} holds no image: its size is {pixels.shape}. Export it again from where it came.")
-    return pixels
 
 
 def _bytes(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

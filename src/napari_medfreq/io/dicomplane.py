@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from napari_medfreq.errors import FileError
+from napari_medfreq.io import voxels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydicom.dataset import Dataset
 
+DAMAGE = (*voxels.DAMAGE, BytesLengthException, InvalidDicomError)
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 _CENTIMETRES = 3  # code of PhysicalUnitsXDirection
 _PARTS = {"M": "magnitude", "MAGNITUDE": "magnitude", "P": "phase", "PHASE": "phase", "R": "real", "REAL": "real",
@@ -77,9 +79,10 @@ def read_dataset(path: Path, *, pixels: bool = False) -> Dataset:
     try:
         # Old files lack the preamble; what no longer looks like DICOM without it has no class.
         dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
-    except (InvalidDicomError, EOFError, ValueError, KeyError, NotImplementedError) as error:
+        is_dicom = isinstance(dataset.get("SOPClassUID"), str)
+    except DAMAGE as error:
         raise FileError(f"{path} is damaged: {error}. Copy or export it again.") from error
-    if "SOPClassUID" not in dataset:
+    if not is_dicom:
         raise FileError(f"{path} is not a DICOM file, or its beginning is damaged. Copy or export it again.")
     return dataset
 
@@ -97,7 +100,7 @@ def planes_of(dataset: Dataset, path: Path) -> list[Plane]:
     try:
         count = int(dataset.get("NumberOfFrames") or 1)
         return [_plane(dataset, path, index) for index in range(count)]
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+    except DAMAGE as error:
         raise FileError(f"{path}: its header cannot be understood ({error}). Export the image again.") from error
 
 

@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 
 from napari_medfreq.errors import FileError
 from napari_medfreq.io.atomic import replacing
-from napari_medfreq.io.dicomplane import read_dataset
+from napari_medfreq.io.dicomplane import DAMAGE, read_dataset
 from napari_medfreq.volume import LPS_FROM_RAS, Volume
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _PROGRAM = "napari-medfreq"
-# highdicom and pydicom refuse a data set that lacks or contradicts what the standard asks for, with any of these.
-_REFUSED = (ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError)
 _SERIES_NUMBER = 900
 _MAY_BE_EMPTY = ("AccessionNumber", "PatientBirthDate", "PatientID", "PatientName", "PatientSex",
                  "ReferringPhysicianName", "StudyDate", "StudyID", "StudyTime")  # fmt: skip
@@ -74,7 +72,7 @@ def write(volume: Volume, path: Path) -> None:
             content_description=volume.name[:64],
             series_description=f"Segmentation: {volume.name}"[:64],
         )
-    except _REFUSED as error:
+    except DAMAGE as error:
         raise FileError(
             f"{path} was not written: the DICOM images lack what a segmentation has to repeat of them ({error}). "
             "Save as NIfTI (.nii.gz) or NRRD instead."
@@ -98,7 +96,7 @@ def read(path: Path) -> Volume:
             int(number): str(segmentation.get_segment_description(number).segment_label)
             for number in segmentation.segment_numbers
         }
-    except (*_REFUSED, OSError) as error:
+    except DAMAGE as error:
         raise FileError(f"{path}: this segmentation cannot be shown as one layer of labels ({error}).") from error
     # highdicom counts slice, row, column and maps them to LPS; ours counts column, row, slice and maps to RAS.
     affine = LPS_FROM_RAS @ grid.affine[:, [2, 1, 0, 3]]

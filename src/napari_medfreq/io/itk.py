@@ -14,7 +14,7 @@ from napari_medfreq.errors import FileError
 from napari_medfreq.io import voxels
 from napari_medfreq.io.atomic import replacing, write_error
 from napari_medfreq.io.formats import suffix_of
-from napari_medfreq.io.itkcheck import Header, check_voxels, read_header
+from napari_medfreq.io.itkcheck import Header, check_voxels, read_header, voxel_file
 from napari_medfreq.volume import LPS_FROM_RAS, Axes, Kind, Volume
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read(path: Path) -> Volume:
         raise FileError(f"{path} is damaged or incomplete: {_last_line(error)}. Copy or export it again.") from error
     affine = voxels.checked_affine(path, _affine(image))
     data, axes = _named_axes(path, image)
-    said = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    said = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if key.isprintable()}
     return Volume(
         data,
         affine,
@@ -87,6 +87,7 @@ def write(volume: Volume, path: Path) -> None:
 def _information(path: Path) -> tuple[sitk.ImageFileReader, Header]:
     """Return a reader of `path` that is ready to go, once all is found to be whole."""
     header = read_header(path)
+    voxel_file(path, header)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()

@@ -72,6 +72,23 @@ def read_header(path: Path) -> Header:
     return Header(fields, end)
 
 
+def voxel_file(path: Path, header: Header) -> Path | None:
+    """Return the file that holds the voxels of `path`; None if there are several.
+
+    Raises
+    ------
+    FileError
+        If it is missing.
+    """
+    named = header.data_file or path.name
+    if named.startswith("LIST") or "%" in named:
+        return None
+    stored = path.parent / named
+    if not stored.is_file():
+        raise FileError(f"{path}: the file with its voxels, {stored.name}, is missing. Put both into one folder.")
+    return stored
+
+
 def check_voxels(path: Path, header: Header, shape: tuple[int, ...], value: np.dtype[np.void]) -> None:
     """Raise `FileError` unless the stored voxels are all there and undamaged.
 
@@ -86,16 +103,13 @@ def check_voxels(path: Path, header: Header, shape: tuple[int, ...], value: np.d
     value : numpy.dtype
         A type as large as one value.
     """
-    named = header.data_file
-    if (named and (named.startswith("LIST") or "%" in named)) or header.encoding not in ("raw", "gzip"):
+    stored = voxel_file(path, header)
+    if stored is None or header.encoding not in ("raw", "gzip"):
         return  # several files, or text: ITK notices itself when something is missing
-    stored = path.parent / named if named else path
-    if not stored.is_file():
-        raise FileError(f"{path}: the file with its voxels, {stored.name}, is missing. Put both into one folder.")
     compressed = header.encoding == "gzip"
     voxels.check_bytes(path, shape, value, stored.stat().st_size, compressed=compressed)
     if compressed and not any(name in header.fields for name in ("byte skip", "line skip", "headersize")):
-        _check_stream(path, stored, 0 if named else header.end)
+        _check_stream(path, stored, header.end if header.data_file is None else 0)
 
 
 def _check_stream(path: Path, stored: Path, start: int) -> None:

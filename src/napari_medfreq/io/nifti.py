@@ -7,7 +7,6 @@ read, the writer puts back the very fields (sform, qform, their codes, units) fr
 from __future__ import annotations
 
 import gzip
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +61,7 @@ def read(path: Path) -> Volume:
         header = image.header
         shape = tuple(int(n) for n in header.get_data_shape())
         dtype = header.get_data_dtype()
-    except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError,
-            gzip.BadGzipFile) as error:  # fmt: skip
+    except (*voxels.DAMAGE, ImageFileError, HeaderDataError) as error:
         raise FileError(f"{path} is not a whole NIfTI file: {error}. Copy or export it again.") from error
     _check_size(path, image, shape, dtype)
     affine = _affine(path, image, len(shape))
@@ -134,7 +132,7 @@ def _data(path: Path, image: Any) -> npt.NDArray[Any]:
     """Return the voxels in the order of the file (x first, frames and channels last), scaled and in native bytes."""
     try:
         raw = _gunzipped(image) if _is_compressed(_stored(image)) else image.dataobj.get_unscaled()
-    except (EOFError, zlib.error, OSError, ValueError) as error:
+    except voxels.DAMAGE as error:
         raise FileError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
     if isinstance(raw, np.memmap) and raw.nbytes < _MAP_FROM_BYTES:
         raw = np.array(raw)
@@ -185,7 +183,7 @@ def _is_vector(header: Any) -> bool:
 
 
 def _kind(header: Any, data: npt.NDArray[Any]) -> tuple[Kind, npt.NDArray[Any]]:
-    title, _, said = bytes(_field(header, "descrip", b"")).decode("latin-1").partition(" ")
+    title, _, said = bytes(_field(header, "descrip", b"")).decode("latin-1").rstrip("\0 ").partition(" ")
     if title == _TITLE and said in ("probability", "uncertainty"):
         return said, data  # type: ignore[return-value]
     if int(_field(header, "intent_code", 0)) != _LABEL_INTENT:

@@ -50,7 +50,7 @@ def read(path: Path) -> Volume:
         raise FileError(f"{path} is not a picture, or its beginning is damaged. Copy or export it again.") from error
     except Image.DecompressionBombError as error:
         raise FileError(f"{path} announces too many pixels for a picture ({error}). Save it as TIFF.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except voxels.DAMAGE as error:
         raise FileError(f"{path} is cut short or damaged: {error}. Copy or download it again.") from error
     notes = [] if turned == 1 else ["The picture is shown, and its masks are saved, turned as the camera says."]
     colours = data.ndim == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -49,8 +48,7 @@ def read(path: Path) -> Volume:
             data, axes = _named_axes(path, _pixels(series, page), series.axes, _has_alpha(page))
             size = _size(file, page)
             kind = _kind(file)
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, OSError, EOFError, RuntimeError, zlib.error,
-            TypeError, ElementTree.ParseError) as error:  # fmt: skip
+    except (*voxels.DAMAGE, ElementTree.ParseError) as error:
         raise FileError(f"{path} is damaged or cannot be decoded: {error}. Copy or export it again.") from error
     sx, sy, sz = size or (1.0, 1.0, 1.0)
     return Volume(

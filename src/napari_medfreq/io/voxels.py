@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,21 @@ if TYPE_CHECKING:
 
     from napari_medfreq.volume import Volume
 
+# What the formats' libraries raise, one here and one there, when they meet damaged bytes; found by feeding them such.
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 # Deflate cannot shrink anything further than about 1032 times.
 _LARGEST_RATIO = 1040
 
