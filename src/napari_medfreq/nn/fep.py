@@ -1,9 +1,9 @@
 """The frequency enhancement prompt (FEP): what the image holds at high frequencies, as a feature map for every stage.
 
-The contourlet transform of the image's luminance gives the *frequency image* (everything but the low-pass part) and the *subband stack* (magnitudes of the
-directional bands at a quarter of the resolution). The frequency image passes a chain of overlapping patch embeddings, one a stage;
-the subband stack is projected and added to the first of them. ``fft`` and ``wavelet`` replace the frequency image by a
-high-pass of that kind and have no subband stack.
+The contourlet transform of the image's luminance gives the *frequency image* (everything but the low-pass part) and
+the *subband stack* (magnitudes of the directional bands at a quarter of the resolution). The frequency image passes a
+chain of overlapping patch embeddings, one a stage; the subband stack is projected and added to the first of them.
+``fft`` and ``wavelet`` replace the frequency image by a high-pass of that kind and have no subband stack.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ After Liu et al., *Explicit Visual Prompting* (CVPR 2023), which MMSNet follows.
 
     P = U_s GELU(W_{s,i}(E_s x_s + F_s))        x <- x + P
 
-with ``x_s`` the stage's patch embedding, ``E_s`` a linear map to ``C_s / r`` channels, ``F_s`` the frequency feature map
-(see `fep`), ``W`` a map for each block and ``U_s`` one for each stage.
+with ``x_s`` the stage's patch embedding, ``E_s`` a linear map to ``C_s / r`` channels, ``F_s`` the frequency feature
+map (see `fep`), ``W`` a map for each block and ``U_s`` one for each stage.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,13 +37,15 @@ class ModalityAdapter(nn.Module):
         ranks = [width // ratio for width in widths]
         self.embed = nn.ModuleList(nn.Linear(w, r) for w, r in zip(widths, ranks, strict=True))
         self.block = nn.ModuleList(
-            nn.ModuleList(nn.Linear(rank, rank) for _ in range(depth)) for rank, depth in zip(ranks, depths, strict=True)
+            nn.ModuleList(nn.Linear(rank, rank) for _ in range(depth))
+            for rank, depth in zip(ranks, depths, strict=True)
         )
-        self.up = nn.ModuleList(nn.Linear(r, w) for w, r in zip(widths, ranks, strict=True))
-        for up in self.up:
+        ups = [nn.Linear(rank, width) for width, rank in zip(widths, ranks, strict=True)]
+        for up in ups:
             # The untouched encoder is where training starts.
             nn.init.zeros_(up.weight)
             nn.init.zeros_(up.bias)
+        self.up = nn.ModuleList(ups)
 
     def forward(self, stage: int, embedding: Tensor, prompt: Tensor | None) -> Callable[[int, Tensor], Tensor]:
         """Return what to call before each block of `stage` with the block's index and its tokens (N, h, w, C_s).
@@ -60,8 +62,10 @@ class ModalityAdapter(nn.Module):
         hidden = self.embed[stage](embedding)
         if prompt is not None:
             hidden = hidden + prompt
+        blocks, up = cast("nn.ModuleList", self.block[stage]), self.up[stage]
 
         def before(block: int, tokens: Tensor) -> Tensor:
-            return tokens + self.up[stage](functional.gelu(self.block[stage][block](hidden)))
+            added: Tensor = up(functional.gelu(blocks[block](hidden)))
+            return tokens + added
 
         return before

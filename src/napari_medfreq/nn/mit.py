@@ -1,12 +1,14 @@
 """The Mix Transformer (MiT) encoder of SegFormer (Xie et al., 2021), B0 to B5.
 
-Tokens stay in the layout (batch, height, width, channels) throughout: the same memory is a channels-last feature map for the convolutions and a
-token list for the linear layers, so nothing is copied between them.
+Tokens stay in the layout (batch, height, width, channels) throughout: the same memory is a channels-last feature map
+for the convolutions and a token list for the linear layers, so nothing is copied between them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -14,9 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 Variant = Literal["b0", "b1", "b2", "b3", "b4", "b5"]
+BeforeBlock = Callable[[int, Tensor], Tensor]
+"""What changes the tokens (N, h, w, C_s) before the block of that index."""
 
 _WIDTHS = {"b0": (32, 64, 160, 256)}
 _DEPTHS = {
@@ -127,7 +131,11 @@ class MixFeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """``x + attention(norm(x))``, then ``x + feed_forward(norm(x))``, each dropped per sample with `drop_path` in training."""
+    """``x + attention(norm(x))``, then ``x + feed_forward(norm(x))``.
+
+    In training each of the two branches is dropped with the probability `drop_path`, sample by sample, and scaled by
+    ``1 / (1 - drop_path)`` where it is kept.
+    """
 
     def __init__(self, width: int, heads: int, reduction: int, drop_path: float) -> None:
         super().__init__()
@@ -149,7 +157,7 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
-    """Patch embedding, blocks, norm."""
+    """Patch embedding, blocks, norm; (N, C, H, W) to (N, C_s, h, w), channels-last in memory."""
 
     def __init__(self, config: MiTConfig, index: int, drop_paths: Sequence[float]) -> None:
         super().__init__()
@@ -159,11 +167,23 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(Block(width, _HEADS[index], _REDUCTIONS[index], drop) for drop in drop_paths)
         self.norm = nn.LayerNorm(width, eps=1e-5)
 
+    def forward(self, image: Tensor, adapt: Callable[[Tensor], BeforeBlock] | None = None) -> Tensor:
+        tokens = self.embedding(image)
+        before = adapt(tokens) if adapt is not None else None
+        for number, block in enumerate(self.blocks):
+            tokens = block(tokens if before is None else before(number, tokens))
+        return self.norm(tokens).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+
 
 class MixTransformer(nn.Module):
-    """The encoder: an image (N, C, H, W) to four maps (N, C_s, H/4, W/4) ... (N, C_s, H/32, W/32), channels-last in memory.
+    """The encoder: an image (N, C, H, W) to four maps, (N, C_s, H/4, W/4) to (N, C_s, H/32, W/32).
 
-    ``H / 4`` is rounded up, as are the further halvings; any size works.
+    The maps are channels-last in memory. ``H / 4`` is rounded up, as are the further halvings; any size works.
+
+    Parameters
+    ----------
+    config : MiTConfig
+        Variant, channels of the image and stochastic depth.
     """
 
     def __init__(self, config: MiTConfig) -> None:
@@ -177,26 +197,20 @@ class MixTransformer(nn.Module):
         )
         self.apply(_initialise)
 
-    def forward(
-        self, image: Tensor, adapt: Callable[[int, Tensor], Callable[[int, Tensor], Tensor]] | None = None
-    ) -> list[Tensor]:
+    def forward(self, image: Tensor, adapt: Callable[[int, Tensor], BeforeBlock] | None = None) -> list[Tensor]:
         """Encode `image`.
 
         Parameters
         ----------
         image : Tensor, shape (N, C, H, W)
         adapt : callable, optional
-            Called with the index of a stage and its patch embedding; returns what is to be called before each block with the
-            block's index and the tokens (see `mfa.ModalityAdapter`).
+            Called with the index of a stage and its patch embedding; returns what is to be called before each block
+            with the block's index and the tokens (see `mfa.ModalityAdapter`).
         """
         features = []
         current = image
         for index, stage in enumerate(self.stages):
-            tokens = stage.embedding(current)
-            before = adapt(index, tokens) if adapt is not None else None
-            for number, block in enumerate(stage.blocks):
-                tokens = block(tokens if before is None else before(number, tokens))
-            current = stage.norm(tokens).permute(0, 3, 1, 2)
+            current = stage(current, None if adapt is None else partial(adapt, index))
             features.append(current)
         return features
 

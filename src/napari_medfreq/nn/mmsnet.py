@@ -1,11 +1,12 @@
 """MMSNet: mixed-modality segmentation guided by frequencies at several scales.
 
-    image ── MiT encoder ──► four maps ──► 1x1 to a common width ──► top-down pyramid with MSFG on every level ──► dropout, 1x1
-              ▲ before every block: MFA adapters, fed by the FEP (contourlet) maps
+    image ──► MiT encoder ──► four maps ──► 1x1 to a common width ──► top-down pyramid ──► dropout, 1x1 ──► logits
+              ▲ before every block: MFA adapters,                     MSFG on every level
+                fed by the FEP (contourlet) maps
 
-The published description leaves the decoder's widths, its losses and the dropout open; ours are stated here: a common width (64), a sum
-of upsampled levels, channel dropout before the classifier (and, if asked for, after the projections). Dropout sits after the
-encoder only, so Monte Carlo passes reuse all that comes before it.
+The published description leaves the decoder's widths, its losses and the dropout open; ours are stated here: a common
+width (64), a sum of upsampled levels, channel dropout before the classifier (and, if asked for, after the projections).
+Dropout sits after the encoder only, so Monte Carlo passes reuse all that comes before it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ class MMSNetConfig:
         """Return the config that `to_dict` described; unknown names are refused."""
         known = {field.name for field in fields(cls)}
         if unknown := set(values) - known:
-            raise ValueError(f"unknown settings of MMSNet: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+            raise ValueError(
+                f"unknown settings of MMSNet: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+            )
         optional = {name: values.get(name) for name in ("adapter_ratio", "prompt")}
         return cls(**{**values, **optional})
 
@@ -178,7 +181,20 @@ class MMSNet(nn.Module):
         return self.classify(self.head_dropout(features))  # type: ignore[no-any-return]
 
     def pass_masks(self, passes: int, seed: int) -> Tensor:
-        """Return the channel masks of `passes` Monte Carlo passes, shape (T, width): 0 or ``1 / (1 - p)``, on the CPU."""
+        """Return the channel masks of `passes` Monte Carlo passes: 0 or ``1 / (1 - p)``.
+
+        Parameters
+        ----------
+        passes : int
+            T.
+        seed : int
+            The same seed gives the same masks.
+
+        Returns
+        -------
+        Tensor, shape (T, width), float32
+            On the CPU, so that every device draws the same; the mean over many passes is 1.
+        """
         generator = torch.Generator().manual_seed(seed)
         keep = 1.0 - self.config.head_dropout
         return (torch.rand(passes, self.config.width, generator=generator) < keep).float() / keep
@@ -186,7 +202,8 @@ class MMSNet(nn.Module):
     def head_passes(self, features: Tensor, masks: Tensor) -> Tensor:
         """Return the logits of all passes, shape (T, N, classes, h, w).
 
-        Channel dropout before a 1x1 convolution is a convolution with masked weights, so T passes are one matrix product.
+        Channel dropout before a 1x1 convolution is a convolution with masked weights, so T passes are one matrix
+        product.
 
         Parameters
         ----------
@@ -198,7 +215,7 @@ class MMSNet(nn.Module):
         weight, bias = self.classify.weight, self.classify.bias
         masked = (weight[None] * masks.to(weight)[:, None, :, None, None]).flatten(0, 1)
         logits = functional.conv2d(features, masked, None if bias is None else bias.repeat(passes))
-        return logits.unflatten(1, (passes, self.config.classes)).transpose(0, 1)
+        return logits.view(len(features), passes, self.config.classes, *logits.shape[-2:]).transpose(0, 1)
 
     def _levels(self, maps: list[Tensor]) -> list[Tensor]:
         """Return the decoder's features, finest level first."""

@@ -1,8 +1,9 @@
 """Multiscale frequency guidance (MSFG).
 
-After the multi-frequency, multi-scale attention of Nam et al., *MADGNet* (CVPR 2024), with the defects mended that its code has: the coefficients
-are taken on one 7x7 grid for every channel (one matrix product), each coefficient keeps its own attention instead of being averaged away,
-and the two information flows start unequal so that the spatial mask learns from the first step.
+After the multi-frequency, multi-scale attention of Nam et al., *MADGNet* (CVPR 2024), with the defects mended that its
+code has: the coefficients are taken on one 7x7 grid for every channel (one matrix product), each coefficient keeps its
+own attention instead of being averaged away, and the two information flows start unequal so that the spatial mask
+learns from the first step.
 
 For a feature map ``X`` and scale ``s = 1 ... S``
 

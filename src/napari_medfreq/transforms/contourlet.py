@@ -1,7 +1,8 @@
-"""The contourlet transform of Do and Vetterli (2005): a Laplacian pyramid whose details pass a directional filter bank.
+"""The contourlet transform of Do and Vetterli (2005): a Laplacian pyramid and, on its details, directional filters.
 
-Computed in the Fourier domain: filtering is a product with a mask, decimation folds the spectrum. The image is continued
-periodically after a mirrored extension to the next size that the lattices divide, so any size works and reconstruction is exact.
+Computed in the Fourier domain: filtering is a product with a mask, decimation folds the spectrum. The image is
+continued periodically after a mirrored extension to the next size that the lattices divide, so any size works and
+reconstruction is exact.
 """
 
 from __future__ import annotations
@@ -15,13 +16,19 @@ import torch
 from torch import Tensor
 
 from napari_medfreq.transforms.directional import wedges
-from napari_medfreq.transforms.filters import DirectionalFilter, PyramidFilter, pyramid_responses
+from napari_medfreq.transforms.filters import (
+    DirectionalFilter,
+    PyramidFilter,
+    angular_frequencies,
+    pyramid_responses,
+)
 
 
 class DirectionalBands(NamedTuple):
     """The directional subbands of one scale; ``n = 2**(level-1)`` in each half (see `directional.Wedges`).
 
-    A scale without directions (level 0) holds its detail image as the only band of `vertical`, and `horizontal` is empty.
+    A scale without directions (level 0) holds its detail image as the only band of `vertical`, and `horizontal` is
+    empty.
     """
 
     vertical: Tensor
@@ -56,8 +63,8 @@ class Contourlet:
 
     Notes
     -----
-    Redundancy is below 4/3 (plus the extension where the size does not fit). Coefficients are scaled so that the directional
-    part keeps the variance of white noise.
+    Redundancy is below 4/3 (plus the extension where the size does not fit). Coefficients are scaled so that the
+    directional part keeps the variance of white noise.
 
     Examples
     --------
@@ -81,8 +88,8 @@ class Contourlet:
     def multiple(self) -> int:
         """Images are extended to a multiple of this height and width."""
         scales = len(self.levels)
-        needs = [2 ** (scales - 1 - i) * 2 ** max(level - 1, 1) for i, level in enumerate(self.levels)]
-        return max(*needs, 2**scales)
+        needs = [(1 << (scales - 1 - i)) * (1 << max(level - 1, 1)) for i, level in enumerate(self.levels)]
+        return max(*needs, 1 << scales)
 
     def __call__(self, image: Tensor) -> ContourletBands:
         """Analyse `image`, a real tensor of shape (..., H, W), float32 or float64."""
@@ -108,9 +115,10 @@ class Contourlet:
         return _real(spectrum)[..., : bands.size[0], : bands.size[1]]
 
     def detail(self, image: Tensor) -> Tensor:
-        """Return the frequency image: `image` less its low-pass part, as ``inverse`` of the bands with ``low`` set to zero.
+        """Return the frequency image: `image` less its low-pass part, shape (..., H, W).
 
-        Cheaper than analysis and synthesis, since the directional filter bank cancels out.
+        It equals ``inverse`` of the bands with ``low`` set to zero, but is cheaper, since the directional filter bank
+        cancels out.
         """
         size = _checked(image)
         spectrum = torch.fft.fft2(_extended(image, self.multiple))
@@ -126,9 +134,14 @@ class Contourlet:
         return _real(spectrum)[..., : size[0], : size[1]]
 
     def angles(self, level: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return the directions (degrees, frequency plane) of the vertical and horizontal bands of a scale."""
+        """Return the directions of the vertical and of the horizontal bands of a scale of `level`.
+
+        Degrees from the +x axis of the frequency plane to its +y axis (down the rows), in [-45, 135): of a pattern of
+        stripes the direction across them.
+        """
         side = 2**level
-        return tuple(half.angles for half in wedges((side, side), level, self.directional))  # type: ignore[return-value]
+        vertical, horizontal = wedges((side, side), level, self.directional)
+        return vertical.angles, horizontal.angles
 
     def _directions(self, detail: Tensor, level: int) -> DirectionalBands:
         if level == 0:
@@ -139,7 +152,8 @@ class Contourlet:
 
     def _detail(self, bands: DirectionalBands, level: int) -> Tensor:
         if level == 0:
-            return torch.fft.fft2(bands.vertical.squeeze(-3))
+            spectrum: Tensor = torch.fft.fft2(bands.vertical.squeeze(-3))
+            return spectrum
         step = 2 ** (level - 1)
         size = (bands.vertical.shape[-2] * 2, bands.vertical.shape[-1] * step)
         dtype = torch.complex128 if bands.vertical.dtype == torch.float64 else torch.complex64
@@ -158,7 +172,9 @@ def _checked(image: Tensor) -> tuple[int, int]:
 
 
 def _last2(tensor: Tensor) -> tuple[int, int]:
-    return int(tensor.shape[-2]), int(tensor.shape[-1])
+    height: int = tensor.shape[-2]
+    width: int = tensor.shape[-1]
+    return height, width
 
 
 def _extended(image: Tensor, multiple: int) -> Tensor:
@@ -173,15 +189,16 @@ def _extended(image: Tensor, multiple: int) -> Tensor:
 
 
 def _real(spectrum: Tensor) -> Tensor:
-    return torch.fft.ifft2(spectrum).real
+    image: Tensor = torch.fft.ifft2(spectrum).real
+    return image
 
 
 def _fold(spectrum: Tensor, step: tuple[int, int]) -> Tensor:
     """Decimate: the mean over the aliases of a spectrum of shape (..., H, W)."""
     height, width = _last2(spectrum)
     # Sums of slices are eight times as fast here as a mean over two strided axes.
-    rows = spectrum.split(height // step[0], dim=-2)
-    columns = sum(rows[1:], rows[0]).split(width // step[1], dim=-1)
+    rows = torch.split(spectrum, height // step[0], dim=-2)
+    columns = torch.split(sum(rows[1:], rows[0]), width // step[1], dim=-1)
     return sum(columns[1:], columns[0]) / (step[0] * step[1])
 
 
@@ -194,8 +211,8 @@ def _unfold(spectrum: Tensor, step: tuple[int, int]) -> Tensor:
 def _pyramid_masks(
     size: tuple[int, int], name: PyramidFilter, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    rows = pyramid_responses(name, 2 * np.pi * np.fft.fftfreq(size[0]))
-    columns = pyramid_responses(name, 2 * np.pi * np.fft.fftfreq(size[1]))
+    rows = pyramid_responses(name, angular_frequencies(size[0]))
+    columns = pyramid_responses(name, angular_frequencies(size[1]))
     analysis, synthesis = (torch.from_numpy(np.multiply.outer(r, c)) for r, c in zip(rows, columns, strict=True))
     return analysis.to(device, dtype), synthesis.to(device, dtype)
 

@@ -1,14 +1,14 @@
 """The directional filter bank of Bamberger and Smith (1992), as frequency masks.
 
-A binary tree of two-channel ladder banks splits the plane into ``2**levels`` wedges. Each bank is built on a real function
-``T(w)`` that is about +1 on one side of a line and -1 on the other and changes sign under the alias of its sampling
-lattice. With the ladder of Phoong et al. the four filters are
+A binary tree of two-channel ladder banks splits the plane into ``2**levels`` wedges. Each bank is built on a real
+function ``T(w)`` that is about +1 on one side of a line and -1 on the other and changes sign under the alias of its
+sampling lattice. With the ladder of Phoong et al. the four filters are
 
     H0 = (1 + T) / sqrt(2)            G0 = (1 + T)(2 - T) / sqrt(2)
     H1 = (1 - T)(2 + T) / sqrt(2)     G1 = (1 - T) / sqrt(2)
 
-and ``H0 G0 + H1 G1 = 2``, whatever T is: reconstruction is exact by structure. Channel 1 lives on the odd coset of its lattice,
-hence a phase factor. The masks of a wedge are the products down its branch; the lattices multiply up to a
+and ``H0 G0 + H1 G1 = 2``, whatever T is: reconstruction is exact by structure. Channel 1 lives on the odd coset of its
+lattice, hence a phase factor. The masks of a wedge are the products down its branch; the lattices multiply up to a
 rectangular one, so a band is a small image: wedges nearer to the vertical frequency axis are decimated by
 ``2**(levels-1)`` along x and by 2 along y, the others the other way round.
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from napari_medfreq.transforms.filters import ladder_response
+from napari_medfreq.transforms.filters import angular_frequencies, ladder_response
 
 if TYPE_CHECKING:
     from napari_medfreq.transforms.filters import DirectionalFilter
@@ -39,8 +39,8 @@ class Wedges:
     Attributes
     ----------
     analysis, synthesis : ndarray, shape (2**(levels-1), height, width), complex128
-        Masks over the full discrete spectrum. The analysis masks are scaled so that white noise of unit variance gives coefficients of
-        unit variance; the synthesis masks undo it.
+        Masks over the full discrete spectrum. The analysis masks are scaled so that white noise of unit variance gives
+        coefficients of unit variance; the synthesis masks undo it.
     decimation : tuple of int
         Along y and x.
     angles : tuple of float
@@ -65,8 +65,8 @@ def wedges(shape: tuple[int, int], levels: int, name: DirectionalFilter) -> tupl
     name : {"pkva", "haar"}
         The ladder filter.
     """
-    omega_y = 2 * np.pi * np.fft.fftfreq(shape[0])[:, None]
-    omega_x = 2 * np.pi * np.fft.fftfreq(shape[1])[None, :]
+    omega_y = angular_frequencies(shape[0])[:, None]
+    omega_x = angular_frequencies(shape[1])[None, :]
     fan = ladder_response(name, omega_y + omega_x + np.pi) * ladder_response(name, omega_y - omega_x + np.pi)
     quadrant = ladder_response(name, 2 * omega_y + np.pi) * ladder_response(name, 2 * omega_x + np.pi)
     odd_fan, odd_quadrant = np.exp(1j * (omega_y + 0 * omega_x)), np.exp(1j * (omega_y + omega_x))

@@ -32,6 +32,11 @@ _LADDER: dict[str, tuple[float, ...]] = {
 }
 
 
+def angular_frequencies(length: int) -> npt.NDArray[np.float64]:
+    """Return the angular frequencies (rad/sample, in [-pi, pi)) of a discrete spectrum of `length`, zero first."""
+    return 2 * np.pi * np.fft.fftfreq(length).astype(np.float64)
+
+
 def pyramid_responses(
     name: PyramidFilter, omega: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128]]:

@@ -7,13 +7,18 @@ from torch import Tensor
 
 
 def fourier_detail(image: Tensor, fraction: float = 0.25) -> Tensor:
-    """Return `image` without the lowest frequencies: a centred square with `fraction` of the spectrum's area is set to zero.
+    """Return `image` without its lowest frequencies: a centred square of the spectrum is set to zero.
 
     Parameters
     ----------
     image : Tensor, shape (..., H, W), real
     fraction : float
-        Between 0 (nothing removed) and 1 (everything).
+        The square's share of the spectrum's area, between 0 (nothing removed) and 1 (everything).
+
+    Raises
+    ------
+    ValueError
+        If `fraction` lies outside.
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"fraction must lie between 0 and 1, not {fraction}")
@@ -22,11 +27,21 @@ def fourier_detail(image: Tensor, fraction: float = 0.25) -> Tensor:
     rows = torch.fft.fftfreq(height, device=image.device).abs() < edge
     columns = torch.fft.rfftfreq(width, device=image.device) < edge
     spectrum = torch.fft.rfft2(image).masked_fill(rows[:, None] & columns[None, :], 0)
-    return torch.fft.irfft2(spectrum, s=(height, width))
+    detail: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
+    return detail
 
 
 def wavelet_detail(image: Tensor, scales: int = 2, wavelet: str = "bior4.4") -> Tensor:
-    """Return `image` without its wavelet approximation after `scales` scales (``bior4.4`` is the 9-7 pair)."""
+    """Return `image` without its wavelet approximation.
+
+    Parameters
+    ----------
+    image : Tensor, shape (..., H, W), real
+    scales : int
+        How often the image is halved before the approximation is left out.
+    wavelet : str
+        A wavelet of PyWavelets; ``bior4.4`` is the 9-7 pair.
+    """
     import ptwt
 
     size = image.shape[-2:]
