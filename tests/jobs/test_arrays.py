@@ -163,6 +163,15 @@ def test_headers_stay_at_home(viewer: SharedArrays, compute: SharedArrays) -> No
     assert back[2].header == {"made": "there"}
 
 
+def test_nothing_makes_the_viewer_load_torch(viewer: SharedArrays, compute: SharedArrays) -> None:
+    import torch
+
+    message = compute.dumps({"version": torch.__version__})
+    with pytest.raises(pickle.UnpicklingError, match="plain data"):
+        viewer.loads(message)
+    assert compute.loads(message)["version"] == torch.__version__
+
+
 def test_copying_can_be_given_up(viewer: SharedArrays) -> None:
     calls = []
 

@@ -106,6 +106,18 @@ def test_cancel_from_within_the_listener(executor: ChildExecutor) -> None:
     assert seen == [1]
 
 
+def test_listener_that_raises_cancelled_cancels(executor: ChildExecutor) -> None:
+    seen = []
+
+    def on_event(event: Event) -> None:
+        seen.append(event)
+        raise errors.Cancelled
+
+    with pytest.raises(CancelledError):
+        executor.submit(Steps(), on_event).result(SECONDS)
+    assert len(seen) == 1
+
+
 def test_cancel_after_the_end_changes_nothing(executor: ChildExecutor) -> None:
     job = executor.submit(Echo(3))
     assert job.result(SECONDS) == 3

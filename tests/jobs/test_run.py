@@ -95,6 +95,24 @@ def test_unknown_request_is_a_bug() -> None:
         run(Unheard(), None)  # type: ignore[arg-type]
 
 
+VIEWER = """
+import sys
+import numpy as np
+from napari_medfreq.jobs.host import ChildExecutor
+from napari_medfreq.jobs.messages import SegmentRequest
+from napari_medfreq.volume import Volume
+scan = Volume(np.random.default_rng(0).random((40, 50)).astype("f4"), axes="yx", channels=("t1",))
+with ChildExecutor() as executor:
+    executor.submit(SegmentRequest(scan, sys.argv[1])).result()
+print({"torch", "monai", "lightning"} & {*sys.modules})
+"""
+
+
+def test_whole_segmentation_leaves_the_viewer_without_torch(tiny_model: Path) -> None:
+    command = [sys.executable, "-c", VIEWER, str(tiny_model)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
 def test_dispatch_itself_loads_no_torch() -> None:
     code = "import sys, napari_medfreq.jobs.run; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

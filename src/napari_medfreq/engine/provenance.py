@@ -58,7 +58,7 @@ def describe(
         "versions": {
             "napari-medfreq": napari_medfreq.__version__,
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # an object of torch otherwise, which drags torch into the viewer
             "numpy": np.__version__,
         },
         "seconds": round(seconds, 3),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     AnyArray = npt.NDArray[Any]
 
 SUFFIX = ".array"
+# Libraries of the compute side.
+_COMPUTE_ONLY = {"torch", "monai", "lightning"}
 # Below this many bytes a copy in the message is cheaper than a file.
 _SMALL = 16 * 1024
 # Elements copied at once: the interpreter is held for about a millisecond, and the viewer stays smooth.
@@ -219,11 +221,17 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Opens what `_Pickler` left in files."""
+    """Opens what `_Pickler` left in files; on the viewer's side it imports nothing that the viewer must do without."""
 
     def __init__(self, file: BinaryIO, arrays: SharedArrays) -> None:
         super().__init__(file)
         self._arrays = arrays
+
+    def find_class(self, module: str, name: str) -> Any:
+        if self._arrays.keeps_headers and module.partition(".")[0] in _COMPUTE_ONLY:
+            # Loading torch would stop the viewer for seconds; even its version number is an object of its own.
+            raise pickle.UnpicklingError(f"{module}.{name} must be made plain data before it is sent to the viewer")
+        return super().find_class(module, name)
 
     def persistent_load(self, handle: ArrayHandle | _HeaderHandle) -> Any:
         return self._arrays.open(handle) if isinstance(handle, ArrayHandle) else self._arrays.header(handle)

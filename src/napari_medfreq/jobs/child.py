@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import traceback
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Client
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class _Sink:
 class _Worker:
     """Listens in one thread, so that a cancel gets through, and computes in the main one."""
 
-    def __init__(self, connection: Connection, folder: Path, handlers: str) -> None:
+    def __init__(self, connection: wire.AnyConnection, folder: Path, handlers: str) -> None:
         self._connection = connection
         self._folder = folder
         self._handlers = handlers

@@ -176,6 +176,8 @@ class Dispatcher:
             event = running.arrays.loads(message.payload)
             try:
                 running.job.deliver(event)
+            except errors.Cancelled:
+                running.job.cancel()
             except Exception:  # noqa: BLE001 - as concurrent.futures does with callbacks
                 _log.exception("The listener of a request failed at %r", event)
 

@@ -189,7 +189,10 @@ class Executor(Protocol):
     """Who runs requests: `host.ChildExecutor` in a process of its own, `inline.InlineExecutor` in this one."""
 
     def submit(self, request: Request[ResultT], on_event: OnEvent | None = None) -> Job[ResultT]:
-        """Run `request` after those submitted before; `on_event` is called with every `Event`."""
+        """Run `request` after those submitted before; `on_event` is called with every `Event`.
+
+        An `on_event` that raises `Cancelled` cancels the request.
+        """
 
     def warm_up(self, model: str | None = None) -> Job[None]:
         """Load what the first request will need; costs nothing if it is loaded already."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 from napari_medfreq.jobs import wire
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
     from pathlib import Path
 
 _BROKEN = (EOFError, OSError, AuthenticationError)
@@ -62,7 +61,7 @@ class ChildProcess:
         self._owner = owner
         self._key = secrets.token_bytes(32)
         self._log = folder / f"child-{secrets.token_hex(4)}.log"
-        self._connection: Connection | None = None
+        self._connection: wire.AnyConnection | None = None
         self._listener = Listener(authkey=self._key)
         try:
             self._process = self._start(folder, handlers)
@@ -139,11 +138,11 @@ class ChildProcess:
         """Pass on what the child says until it is silent for ever."""
         with suppress(*_BROKEN):
             with self._listener:
-                self._connection = self._listener.accept()
+                connection = self._connection = self._listener.accept()
             if self._process.poll() is None:
                 self._owner.connected(self)
             while True:
-                self._owner.received(self, self._connection.recv())
+                self._owner.received(self, connection.recv())
         # Whoever has closed the connection cannot be given work any more.
         self.kill()
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import sys
+    from multiprocessing.connection import Connection
+
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection
+
+        AnyConnection: TypeAlias = Connection | PipeConnection
+    else:
+        AnyConnection: TypeAlias = Connection
 
 
 @dataclass(frozen=True)
