@@ -20,6 +20,7 @@ from napari_medfreq.jobs.run import run
 from napari_medfreq.volume import Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from asking import Listener
@@ -27,14 +28,20 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 
 
+@pytest.fixture(scope="module")
+def warm_child(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildExecutor]:
+    """A child that has loaded its libraries and the model."""
+    with ChildExecutor(tmp_path_factory.mktemp("child")) as executor:
+        executor.warm_up(str(tiny_model)).result(SECONDS)
+        yield executor
+
+
 def test_child_segments_as_this_process_does(
-    tiny_model: Path, scan: Volume, tmp_path: Path, listener: Listener
+    tiny_model: Path, scan: Volume, warm_child: ChildExecutor, listener: Listener
 ) -> None:
     request = SegmentRequest(scan, str(tiny_model), SegmentOptions(passes=3, device="cpu", precision="float32"))
     here = InlineExecutor().submit(request).result()
-    with ChildExecutor(tmp_path) as executor:
-        executor.warm_up(str(tiny_model))
-        there = executor.submit(request, listener).result(SECONDS)
+    there = warm_child.submit(request, listener).result(SECONDS)
     for name in ("labels", "probability", "uncertainty"):
         ours, theirs = getattr(here, name), getattr(there, name)
         # The two processes may add in another order.
@@ -81,10 +88,10 @@ def test_model_is_loaded_once(tiny_model: Path, scan: Volume, monkeypatch: pytes
     assert len(opened) == 1
 
 
-def test_errors_of_the_engine_arrive_in_words(tiny_model: Path, tmp_path: Path) -> None:
+def test_errors_of_the_engine_arrive_in_words(tiny_model: Path, warm_child: ChildExecutor) -> None:
     bad = Volume(np.full((3, 40, 40), np.nan, np.float32), name="empty scan")
-    with ChildExecutor(tmp_path) as executor, pytest.raises(InputError, match="empty scan"):
-        executor.submit(SegmentRequest(bad, str(tiny_model))).result(SECONDS)
+    with pytest.raises(InputError, match="empty scan"):
+        warm_child.submit(SegmentRequest(bad, str(tiny_model))).result(SECONDS)
 
 
 def test_unknown_request_is_a_bug() -> None:
