@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import enum
 import signal
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -14,9 +16,10 @@ from napari_medfreq.cli import console
 from napari_medfreq.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from napari_medfreq.io.models import ModelFolder
+    from napari_medfreq.io.models import InputSpec, LabelName, ModelFolder
+    from napari_medfreq.train.cases import Case
     from napari_medfreq.train.evaluate import Evaluation, Prediction
     from napari_medfreq.volume import Volume
 
@@ -28,6 +31,22 @@ class Split(enum.StrEnum):
     train = "train"
     validation = "validation"
     test = "test"
+
+
+class Checkpoint(enum.StrEnum):
+    """Averaged weights of a run."""
+
+    best = "best"
+    final = "final"
+
+
+class _Judged(NamedTuple):
+    """What is evaluated."""
+
+    spec: InputSpec
+    labels: tuple[LabelName, ...]
+    predict: Callable[[Volume], Prediction]
+    folder: ModelFolder | None
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +70,8 @@ def train(
     from napari_medfreq.train.loop import train as run_training
 
     tune_allocator()
-    asked: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
     err = console.err()
-    with console.progress_bar(err) as bar:
+    with _interrupts() as asked, console.progress_bar(err) as bar:
         task = bar.add_task("training", total=None)
 
         def report(state: Report) -> None:
@@ -67,15 +84,31 @@ def train(
     err.print(f"{'Stopped; resume with the same command' if asked else 'Done'}: {run}", markup=False)
 
 
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Collect Ctrl+C instead of being stopped by it; the second one stops as ever."""
+    asked: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
-    checkpoint: Annotated[str, typer.Option(help="best (on the validation cases) or final.")] = "best",
+    checkpoint: Annotated[Checkpoint, typer.Option(help="Best on the validation cases, or final.")] = Checkpoint.best,
 ) -> None:
     """Turn a run's averaged weights into a model folder."""
     from napari_medfreq.train.export import export_run
 
-    model = export_run(run, output, checkpoint)
+    model = export_run(run, output, checkpoint.value)
     console.err().print(f"{model.path}: {model.title}, version {model.version}, {model.sha256[:12]}…", markup=False)
 
 
@@ -85,7 +118,9 @@ def evaluate(
     run: Annotated[Path | None, typer.Option("--run", help="Instead of a model: a run, its best checkpoint.")] = None,
     split: Annotated[Split, typer.Option(help="Which cases, divided by group.")] = Split.all,
     device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
-    into_card: Annotated[bool, typer.Option("--into-card", help="Write the figures into the model's card.")] = False,
+    into_card: Annotated[
+        bool, typer.Option("--into-card", help="Write the figures into the model's card (test cases only).")
+    ] = False,
     per_case: Annotated[Path | None, typer.Option("--per-case", help="Write the figures of each image as CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
@@ -95,32 +130,39 @@ def evaluate(
 
     if (model is None) == (run is None):
         raise DatasetError("Give either a model (--model) or a run (--run) to evaluate.")
+    if into_card and (model is None or split is not Split.test):
+        raise DatasetError(
+            "The figures of a model's card come from test cases: --into-card needs --model, --split test."
+        )
     if not index.exists():
         raise DatasetError(f"{index}: there is no such index file or folder.")
-    folder, spec, labels, predict = _of_run(run) if run else _of_model(str(model), device)
     cases = read_cases(index)
     if split is not Split.all:
-        cases = split_cases(cases)[split.value]
+        dealt: dict[str, list[Case]] = {str(name): part for name, part in split_cases(cases).items()}
+        cases = dealt[split]
     err = console.err()
-    with console.progress_bar(err) as bar:
+    judging = _of_run(run) if run is not None else _of_model(str(model), device)
+    with judging as judged, console.progress_bar(err) as bar:
         task = bar.add_task("evaluating", total=len(cases))
         found = compare(
             cases,
-            predict,
-            labels,
-            modalities=spec.modalities,
+            judged.predict,
+            judged.labels,
+            modalities=judged.spec.modalities,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for reason, count in found.skipped.items():
         err.print(f"skipped {count} cases of {reason}", markup=False)
     if per_case is not None:
         _write_cases(per_case, found)
-    if into_card and folder is not None:
-        _write_card(folder, found)
+    if into_card and judged.folder is not None:
+        _write_card(judged.folder, found)
     _show(found, as_json)
 
 
-def _of_model(name: str, device: str) -> tuple[ModelFolder, Any, Any, Callable[[Volume], Prediction]]:
+@contextmanager
+def _of_model(name: str, device: str) -> Iterator[_Judged]:
+    """Yield what segments as ``napari-medfreq segment`` does."""
     import numpy as np
 
     from napari_medfreq.engine.options import SegmentOptions
@@ -130,24 +172,28 @@ def _of_model(name: str, device: str) -> tuple[ModelFolder, Any, Any, Callable[[
     from napari_medfreq.train.evaluate import Prediction
 
     folder = open_model(name)
-    executor, options = InlineExecutor(), SegmentOptions(device=device)
+    options = SegmentOptions(device=device)
+    with InlineExecutor() as executor:
 
-    def predict(image: Volume) -> Prediction:
-        result = executor.submit(SegmentRequest(image, str(folder.path), options), lambda _: None).result()
-        return Prediction(np.asarray(result.labels.data), np.asarray(result.probability.data))
+        def predict(image: Volume) -> Prediction:
+            result = executor.submit(SegmentRequest(image, str(folder.path), options), lambda _: None).result()
+            return Prediction(np.asarray(result.labels.data), np.asarray(result.probability.data))
 
-    return folder, folder.input, folder.labels, predict
+        yield _Judged(folder.input, folder.labels, predict, folder)
 
 
-def _of_run(run: Path) -> tuple[None, Any, Any, Callable[[Volume], Prediction]]:
+@contextmanager
+def _of_run(run: Path) -> Iterator[_Judged]:
+    """Yield the averaged network of a run that has no model folder."""
     from napari_medfreq.train.evaluate import network_predictor
     from napari_medfreq.train.export import load_run
 
     config, network = load_run(run)
-    return None, config.input, config.labels, network_predictor(network, config.input)
+    yield _Judged(config.input, config.labels, network_predictor(network, config.input), None)
 
 
 def _write_card(folder: ModelFolder, found: Evaluation) -> None:
+    """Write the model folder anew, the figures in its card and everything else as it was."""
     from napari_medfreq.io.models import write_model
 
     metrics = found.to_dict()["datasets"]
@@ -155,14 +201,14 @@ def _write_card(folder: ModelFolder, found: Evaluation) -> None:
 
 
 def _write_cases(path: Path, found: Evaluation) -> None:
-    import pandas as pd
+    from napari_medfreq.io.atomic import replacing
 
-    rows = [
-        {"dataset": name, "id": case, "label": label, "dice": o.dice, "iou": o.iou, "mae": o.mae}
-        for name, scores in sorted(found.datasets.items())
-        for case, label, o in scores.cases
-    ]
-    pd.DataFrame(rows).round(4).to_csv(path, index=False)
+    with replacing(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("dataset", "id", "label", "dice", "iou", "mae"))
+        for name, scores in sorted(found.datasets.items()):
+            for case, label, o in scores.cases:
+                table.writerow((name, case, label, *(round(value, 4) for value in (o.dice, o.iou, o.mae))))
 
 
 def _show(found: Evaluation, as_json: bool) -> None:

@@ -1,7 +1,8 @@
 """Which images there are, and which of them a model may see.
 
 The split is made by `group` (a person, an endoscopy sequence), never by image. A set's published split is used where it
-keeps every group on one side; else groups are dealt by a hash of their name, which gives the same split on every machine.
+keeps every group on one side; else groups are dealt by a hash of their name, which gives the same split on every
+machine.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import csv
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_medfreq.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Split = Literal["train", "validation", "test"]
 
@@ -52,36 +55,41 @@ def read_cases(source: Path) -> list[Case]:
 
 
 def read_index(path: Path) -> list[Case]:
-    """Return the cases of a CSV file with the columns dataset, id, image, mask, group; modality and published_split if known.
+    """Return the cases of a CSV file with the columns dataset, id, image, mask, group.
 
-    Paths are relative to the file's folder.
+    The columns modality and published_split are used where they are there. Paths are relative to the file's folder; a
+    case without a group is a group of its own.
 
     Raises
     ------
     DatasetError
-        If it cannot be read, or columns are missing.
+        If it cannot be read, or columns or the files of a row are missing.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             if missing := [c for c in _COLUMNS if c not in (reader.fieldnames or ())]:
                 raise DatasetError(f"{path}: the index lacks the columns {', '.join(missing)}.")
-            return [
-                Case(
-                    dataset=row["dataset"],
-                    id=row["id"],
-                    group=row["group"] or f"{row['dataset']}:{row['id']}",
-                    image=path.parent / row["image"],
-                    mask=path.parent / row["mask"],
-                    task=row.get("modality") or "",
-                    published_split=row.get("published_split") or "",
-                )
-                for row in reader
-            ]
+            return [_case(row, path, reader.line_num) for row in reader]
     except OSError as error:
         raise DatasetError(f"{path}: the index cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: this is not a CSV file: {error}.") from error
+
+
+def _case(row: dict[str, str | None], index: Path, line: int) -> Case:
+    dataset, name, image, mask = (row[column] or "" for column in ("dataset", "id", "image", "mask"))
+    if not (dataset and name and image and mask):
+        raise DatasetError(f"{index}, line {line}: the row lacks a dataset, id, image or mask; complete or delete it.")
+    return Case(
+        dataset=dataset,
+        id=name,
+        group=row["group"] or f"{dataset}:{name}",
+        image=index.parent / image,
+        mask=index.parent / mask,
+        task=row.get("modality") or "",
+        published_split=row.get("published_split") or "",
+    )
 
 
 def read_folder(path: Path) -> list[Case]:

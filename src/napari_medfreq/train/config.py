@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from napari_medfreq.errors import DatasetError, ModelError
 from napari_medfreq.io.model_config import InputSpec, LabelName
@@ -42,6 +42,13 @@ class Stage:
     size: int
     batch: int
     samples: int
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.batch < 1 or self.samples < 1:
+            raise DatasetError(
+                f"a stage needs at least 32 pixels, a batch of 1 and 1 sample, not {self.size}, {self.batch} and "
+                f"{self.samples}."
+            )
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,15 @@ class TrainConfig:
         Decay of the averaged weights, which are what is validated and exported.
     checkpoint_every : int
         Samples between checkpoints (and validations).
+    workers : int
+        Processes that prepare samples; 0 does it in the training process.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        Of the products; weights and losses are float32 always.
+
+    Raises
+    ------
+    DatasetError
+        If labels, stages or numbers make no run.
     """
 
     name: str
@@ -157,7 +173,18 @@ class TrainConfig:
     ema: float = 0.998
     checkpoint_every: int = 4000
     workers: int = 0
-    precision: str = "bf16-mixed"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "bf16-mixed"
+
+    def __post_init__(self) -> None:
+        values = [label.value for label in self.labels]
+        if not values or (len(values) > 1 and values != list(range(1, len(values) + 1))):
+            raise DatasetError(f"the values of the labels must be 1, 2, 3 ... in this order, not {values}.")
+        if not self.stages:
+            raise DatasetError("there must be at least one of [[stages]].")
+        if not 0.0 <= self.ema < 1.0 or self.checkpoint_every < 1:
+            raise DatasetError(
+                f"ema must lie in [0, 1) and checkpoint_every be above 0, not {self.ema} and {self.checkpoint_every}."
+            )
 
     @property
     def samples(self) -> int:
@@ -206,6 +233,8 @@ _LISTS: dict[str, type] = {"labels": LabelName, "stages": Stage}
 
 def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
     """Return the dataclass `cls` with `values`, tables turned into dataclasses and lists into tuples."""
+    if not isinstance(values, dict):
+        raise DatasetError(f"{where} must be a table, not {values!r}.")
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(known)):
         raise DatasetError(f"{where} has entries that are not known: {', '.join(unknown)}.")
@@ -222,5 +251,26 @@ def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
         elif isinstance(value, list):
             built[name] = tuple(value)
         else:
-            built[name] = float(value) if hints[name] is float else value
+            built[name] = _checked(value, hints[name], f"{name} of {where}")
     return cls(**built)
+
+
+_KINDS: dict[Any, tuple[type, str]] = {
+    int: (int, "a whole number"),
+    str: (str, "a text"),
+    bool: (bool, "true or false"),
+}
+
+
+def _checked(value: Any, hint: Any, where: str) -> Any:
+    """Return `value`, a number as float where `hint` says so; refuse what is not of its kind."""
+    if hint is float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DatasetError(f"{where} must be a number, not {value!r}.")
+        return float(value)
+    if get_origin(hint) is Literal and value not in get_args(hint):
+        raise DatasetError(f"{where} must be one of {', '.join(get_args(hint))}, not {value!r}.")
+    kind, words = _KINDS.get(hint, (object, ""))
+    if not isinstance(value, kind) or (hint is int and isinstance(value, bool)):
+        raise DatasetError(f"{where} must be {words}, not {value!r}.")
+    return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from napari_medfreq.errors import DatasetError, MedfreqError
+from napari_medfreq.errors import DatasetError, InputError, MedfreqError
 from napari_medfreq.io.files import read
 from napari_medfreq.nn import inputs
 from napari_medfreq.train.metrics import Overlap, overlap
@@ -154,14 +154,20 @@ def _means(overlaps: Iterable[Overlap]) -> dict[str, float]:
 def network_predictor(network: torch.nn.Module, spec: InputSpec) -> Callable[[Volume], Prediction]:
     """Return a predictor for a bare one-label network on pictures (a baseline that has no model folder).
 
-    The picture is resized to the network's size and the probability back, as the engine does.
+    The picture is resized to the network's size and the probability back, as the engine does. What it returns raises
+    `InputError` for volumes and for networks with several labels: those have a model folder and the engine.
     """
     network.eval()
 
     @torch.inference_mode()
     def predict(image: Volume) -> Prediction:
+        if image.axes not in ("yx", "cyx"):
+            raise InputError(f"{image.name} is no picture. Export the run, and evaluate the model instead.")
         pixels = inputs.resize(picture(image, spec)[None], spec.size)
-        probability = network(pixels).sigmoid()
+        logits = network(pixels)
+        if logits.shape[1] != 1:
+            raise InputError("A run with several labels cannot be evaluated. Export it, and evaluate the model.")
+        probability = logits.sigmoid()
         full = torch.nn.functional.interpolate(probability, image.spatial_shape, mode="bilinear", align_corners=False)
         found = full[0, 0].numpy()
         return Prediction((found >= 0.5).astype(np.uint8), found)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-import torch
 from safetensors.torch import save
 
 from napari_medfreq.errors import DatasetError
 from napari_medfreq.io.cards import Card
 from napari_medfreq.io.models import ModelFolder, write_model
-from napari_medfreq.nn.mmsnet import MMSNetConfig
 from napari_medfreq.train import runs
 from napari_medfreq.train.config import TrainConfig, read_config
 from napari_medfreq.train.networks import UNetBaseline, build_network
@@ -18,10 +16,12 @@ from napari_medfreq.train.networks import UNetBaseline, build_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_medfreq.nn.mmsnet import MMSNet
+    import torch
+
+    from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
 
 
-def load_run(folder: Path, checkpoint: str = "best") -> tuple[TrainConfig, MMSNet | UNetBaseline]:
+def load_run(folder: Path, checkpoint: runs.Averaged = "best") -> tuple[TrainConfig, MMSNet | UNetBaseline]:
     """Return the config and the averaged network of a run.
 
     Parameters
@@ -36,6 +36,8 @@ def load_run(folder: Path, checkpoint: str = "best") -> tuple[TrainConfig, MMSNe
     DatasetError
         If the run has no such checkpoint yet.
     """
+    if checkpoint not in get_args(runs.Averaged):
+        raise DatasetError(f"the checkpoint must be {' or '.join(get_args(runs.Averaged))}, not {checkpoint!r}.")
     config = read_config(folder / runs.CONFIG)
     saved = runs.load_checkpoint(folder, checkpoint)
     if saved is None:
@@ -45,7 +47,7 @@ def load_run(folder: Path, checkpoint: str = "best") -> tuple[TrainConfig, MMSNe
     return config, network.eval()
 
 
-def export_run(folder: Path, target: Path, checkpoint: str = "best") -> ModelFolder:
+def export_run(folder: Path, target: Path, checkpoint: runs.Averaged = "best") -> ModelFolder:
     """Write the model of a run to the folder `target`, weights in float16.
 
     Raises

@@ -13,6 +13,7 @@ from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from napari_medfreq.errors import DatasetError
 from napari_medfreq.train import runs
 from napari_medfreq.train.cases import read_cases, split_cases
 from napari_medfreq.train.config import TrainConfig, read_config
@@ -109,14 +110,28 @@ def train(
     -------
     pathlib.Path
         `folder`.
+
+    Raises
+    ------
+    DatasetError
+        If the config, the data or the run folder do not fit each other; the message names the file.
+    FileError
+        If the run folder cannot be written.
     """
     config = read_config(config_file)
-    runs.open_run(folder, config_file)
     dealt = split_cases(chosen_cases(config, data_root))
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=config.precision)  # type: ignore[arg-type]
+    for split in ("train", "validation"):
+        if not dealt[split]:
+            raise DatasetError(
+                f"{config_file}: no case falls to {split}; the data need more groups (persons, sequences)."
+            )
+    runs.open_run(folder, config_file)
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=config.precision)
     fabric.seed_everything(config.seed, verbose=False)
-    network = build_network(config).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
+    network = build_network(config)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    averaging = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
     optimisers = build_optimisers(network, config.optimiser)
     state = _State(network, average, optimisers)
     if (saved := runs.load_checkpoint(folder, "last")) is not None:
@@ -134,8 +149,16 @@ def train(
 
 
 def chosen_cases(config: TrainConfig, data_root: Path) -> list[Case]:
-    """Return the cases that the run's config asks for."""
+    """Return the cases that the run's config asks for.
+
+    Raises
+    ------
+    DatasetError
+        If the index or folder cannot be read, or lacks a set that the config names.
+    """
     cases = read_cases(data_root / config.data.source)
+    if absent := sorted(set(config.data.sets) - {case.dataset for case in cases}):
+        raise DatasetError(f"{data_root / config.data.source}: there is no set named {', '.join(absent)}.")
     return [case for case in cases if not config.data.sets or case.dataset in config.data.sets]
 
 
@@ -163,6 +186,8 @@ class _Run:
             num_workers=config.workers,
             persistent_workers=config.workers > 0,
             multiprocessing_context="spawn" if config.workers else None,
+            # Else it draws from the generator of dropout and stochastic depth, and a resumed run would differ.
+            generator=torch.Generator(),
         )
         clock = _Clock()
         for step, (images, labels) in enumerate(loader):

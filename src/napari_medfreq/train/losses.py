@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,14 +46,24 @@ def boundary_target(labels: Tensor) -> Tensor:
 
 
 def supervision_loss(output: Supervision, labels: Tensor) -> Tensor:
-    """Return the weighted sum over the levels: the finest at the labels' resolution, the others at half of it."""
+    """Return the weighted sum over the levels: the finest at the labels' resolution, the others at half of it.
+
+    Parameters
+    ----------
+    output : Supervision
+        Region logits of each level, and boundary logits of as many levels as have a head for them.
+    labels : Tensor, shape (N, H, W), int64
+        0 is background.
+    """
     total = torch.zeros((), device=labels.device)
     half = functional.interpolate(labels[:, None].float(), scale_factor=0.5, mode="nearest-exact")[:, 0].long()
     boundary = functional.max_pool2d(boundary_target(labels), 4, ceil_mode=True)
-    for level, (region, edge) in enumerate(zip(output.regions, output.boundaries, strict=True)):
+    for level, (region, edge) in enumerate(zip_longest(output.regions, output.boundaries)):
         target = half if level else labels
         weight = _LEVEL_WEIGHTS[level]
         total = total + weight * region_loss(_resized(region, target.shape[-2:]), target)
+        if edge is None:
+            continue
         logits = _resized(edge, boundary.shape[-2:]).float()
         # Boundaries are thin: what is rare weighs more.
         rarity = ((1 - boundary).sum() / boundary.sum().clamp(min=1)).clamp(max=10.0)

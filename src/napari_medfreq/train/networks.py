@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_medfreq.errors import DatasetError
 from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig, Supervision
 
 if TYPE_CHECKING:
@@ -42,8 +43,17 @@ class UNetBaseline(nn.Module):
 
 
 def build_network(config: TrainConfig) -> MMSNet | UNetBaseline:
-    """Return the untrained network of a run."""
+    """Return the untrained network of a run.
+
+    Raises
+    ------
+    DatasetError
+        If the config's table ``network`` asks for what does not exist.
+    """
     if config.architecture == "monai-unet":
         return UNetBaseline(config.in_channels, config.classes)
     values = {**config.network, "in_channels": config.in_channels, "classes": config.classes}
-    return MMSNet(MMSNetConfig.from_dict(values))
+    try:
+        return MMSNet(MMSNetConfig.from_dict(values))
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"[network] of the training config {config.name!r}: {error}.") from error

@@ -16,7 +16,11 @@ _FLOOR = 0.01
 
 
 def build_optimisers(network: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
-    """Return AdamW for all, or Muon for the encoder's matrices and AdamW for the rest; ``base`` holds each peak rate."""
+    """Return AdamW for all parameters, or Muon for the encoder's matrices and AdamW for the rest.
+
+    Frozen parameters are left out; weight decay is for matrices and kernels only. Each group keeps its peak learning
+    rate under ``base``, which `set_rate` needs.
+    """
     matrices, decayed, plain = [], [], []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:

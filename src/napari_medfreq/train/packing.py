@@ -1,10 +1,11 @@
-"""Cases decoded once: small arrays of one size on disk, opened as memory maps, so that an epoch reads no image files."""
+"""Cases decoded once, so that an epoch reads no image files: arrays of one size on disk, opened as memory maps."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from napari_medfreq.errors import DatasetError
+from napari_medfreq.io.atomic import write_error
 from napari_medfreq.io.files import read
 from napari_medfreq.nn import inputs
 from napari_medfreq.volume import display_orientation
@@ -67,6 +69,8 @@ def pack(
     ------
     DatasetError
         If a file cannot be used; the message names it.
+    FileError
+        If the cache cannot be written.
     """
     folder = platformdirs.user_cache_path("napari-medfreq", appauthor=False) / "packed"
     target = folder / _fingerprint(cases, spec, size, skip_empty)
@@ -75,13 +79,24 @@ def pack(
         parts = list(_samples(cases, spec, size, skip_empty, progress))
         if not parts:
             raise DatasetError("there is nothing to train on: every mask is empty.")
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder))
-        for name, arrays in zip(names, zip(*parts, strict=True), strict=True):
-            np.save(scratch / f"{name}.npy", np.concatenate(arrays))
-        if not target.exists():
-            os.replace(scratch, target)
+        try:
+            _store(target, dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True)))
+        except OSError as error:
+            raise write_error(target, error) from error
     return Packed(*(np.load(target / f"{name}.npy", mmap_mode="r") for name in names))
+
+
+def _store(target: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    """Write the arrays into the folder `target`, which appears whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent))
+    try:
+        for name, array in arrays.items():
+            np.save(scratch / f"{name}.npy", array)
+        if not target.exists():  # another run may have packed the same cases meanwhile
+            os.replace(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _samples(
@@ -107,8 +122,13 @@ def prepare(
     Raises
     ------
     DatasetError
-        If the two do not lie on one grid.
+        If the two do not lie on one grid, or the image is neither a picture nor a volume with a single channel.
     """
+    if image.axes not in ("yx", "cyx", "zyx"):
+        raise DatasetError(
+            f"{image.source or image.name}: training takes pictures and volumes with one channel, not the axes "
+            f"{image.axes!r}; save the channels or frames as files of their own."
+        )
     truth = mask.data if mask.n_channels == 1 and mask.axes[0] != "c" else mask.data[0]
     if truth.shape != image.spatial_shape:
         raise DatasetError(
@@ -118,10 +138,7 @@ def prepare(
         truth = truth >= 128  # pictures mark with 255, and lossy copies hold values in between
     planes, labels, steps = _planes(image, truth.astype(np.uint8), spec)
     seen = inputs.neighbours(planes, spec.slices)
-    if spec.spacing is None:
-        target = (size, size)
-    else:
-        target = inputs.resample_size(seen.shape[-2:], steps, spec.spacing)
+    target = (size, size) if spec.spacing is None else inputs.resample_size(seen.shape[-2:], steps, spec.spacing)
     pixels = inputs.resize(seen, target).clamp(0, 1).mul(255).round().to(torch.uint8)
     classes = functional.interpolate(labels[:, None], target, mode="nearest-exact")
     if spec.spacing is not None:
@@ -164,6 +181,9 @@ def _canvas(images: torch.Tensor, size: int, mode: str = "replicate") -> torch.T
 
 
 def _fingerprint(cases: list[Case], spec: InputSpec, size: int, skip_empty: bool) -> str:
-    files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for case in cases for p in (case.image, case.mask)]
+    try:
+        files = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for case in cases for p in (case.image, case.mask)]
+    except OSError as error:
+        raise DatasetError(f"{error.filename}: this file of the data cannot be read: {error.strerror}.") from error
     text = json.dumps([_VERSION, files, asdict(replace(spec, modalities=())), size, skip_empty])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
+import pickle
 import platform
-import shutil
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from napari_medfreq import __version__
 from napari_medfreq.errors import DatasetError, FileError
+from napari_medfreq.io.atomic import replacing, write_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONFIG, EVENTS, PROVENANCE = "config.toml", "events.jsonl", "provenance.json"
+Averaged = Literal["best", "final"]
+"""The checkpoints that hold averaged weights: best on the validation cases, and at the end of the run."""
+Checkpoint = Literal["best", "final", "last"]
+"""``last`` is what a run goes on from."""
+
+_PART = ".part"
 
 
 def open_run(folder: Path, config: Path) -> None:
@@ -31,14 +40,17 @@ def open_run(folder: Path, config: Path) -> None:
     own = folder / CONFIG
     try:
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        if not own.exists():
-            shutil.copyfile(config, own)
-            versions = {"napari-medfreq": __version__, "torch": torch.__version__, "python": platform.python_version()}
-            (folder / PROVENANCE).write_text(
-                json.dumps({"versions": versions, "platform": platform.platform()}, indent=1)
-            )
+        for abandoned in (folder / "checkpoints").glob(f".*{_PART}"):
+            abandoned.unlink()  # by a run that was killed while it saved
     except OSError as error:
         raise FileError(f"{folder}: the run folder cannot be written: {error.strerror}.") from error
+    if not own.exists():
+        versions = {"napari-medfreq": __version__, "torch": torch.__version__, "python": platform.python_version()}
+        provenance = {"versions": versions, "platform": platform.platform()}
+        with replacing(folder / PROVENANCE) as scratch:
+            scratch.write_text(json.dumps(provenance, indent=1), encoding="utf-8")
+        with replacing(own) as scratch:
+            scratch.write_bytes(config.read_bytes())
     if own.resolve() != config.resolve() and own.read_bytes() != config.read_bytes():
         raise DatasetError(
             f"{folder} holds a run of another config; choose another folder, or resume with its own {own}."
@@ -46,24 +58,49 @@ def open_run(folder: Path, config: Path) -> None:
 
 
 def append_event(folder: Path, kind: str, **values: Any) -> None:
-    """Append one line to ``events.jsonl``; numbers keep five digits."""
+    """Append one line to ``events.jsonl``.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
     entry = {"time": round(time.time(), 2), "kind": kind, **values}
     line = json.dumps(entry, default=float) + "\n"
-    with (folder / EVENTS).open("a", encoding="utf-8") as file:
-        file.write(line)
+    try:
+        with (folder / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise write_error(folder / EVENTS, error) from error
 
 
-def save_checkpoint(folder: Path, name: str, state: dict[str, Any]) -> None:
-    """Write ``checkpoints/<name>.pt`` whole or not at all."""
-    target = folder / "checkpoints" / f"{name}.pt"
-    scratch = target.with_suffix(".part")
-    torch.save(state, scratch)
-    os.replace(scratch, target)
+def save_checkpoint(folder: Path, name: Checkpoint, state: dict[str, Any]) -> None:
+    """Write ``checkpoints/<name>.pt`` whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written; the checkpoint before it is unchanged.
+    """
+    # By way of memory: torch reports a full disk as a bare RuntimeError.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    with replacing(folder / "checkpoints" / f"{name}.pt", _PART) as scratch:
+        scratch.write_bytes(buffer.getbuffer())
 
 
-def load_checkpoint(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return the checkpoint, or None where there is none yet."""
+def load_checkpoint(folder: Path, name: Checkpoint) -> dict[str, Any] | None:
+    """Return the checkpoint, or None where there is none yet.
+
+    Raises
+    ------
+    FileError
+        If it is damaged.
+    """
     path = folder / "checkpoints" / f"{name}.pt"
     if not path.is_file():
         return None
-    return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise FileError(f"{path} is damaged; restore it from a copy, or delete it to start the run again.") from error

@@ -1,4 +1,7 @@
-"""The stream of training samples: numbered from 0, each the same whenever it is drawn, so that a run can go on anywhere."""
+"""The stream of training samples.
+
+They are numbered from 0, and each is the same whenever it is drawn, so that a run can go on anywhere.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             "mask": torch.from_numpy(self.packed.masks[index].astype(np.float32))[None],
         }
         self.transform.set_random_state(seed=(self.seed * 1_000_003 + number) % 2**32)
-        changed: dict[str, Any] = self.transform(sample)  # type: ignore[assignment]
+        changed: dict[str, Any] = self.transform(sample)
         return changed["image"].clamp(0, 1), changed["mask"][0].round().long()
 
 
