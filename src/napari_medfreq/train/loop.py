@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from napari_medfreq.errors import DatasetError
@@ -27,6 +27,8 @@ from napari_medfreq.train.samples import Samples
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from torch import Tensor
 
     from napari_medfreq.train.cases import Case, Split
 
@@ -130,8 +132,7 @@ def train(
     fabric.seed_everything(config.seed, verbose=False)
     network = build_network(config)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    averaging = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-    average = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=moving_average(config.ema), use_buffers=True)
     optimisers = build_optimisers(network, config.optimiser)
     state = _State(network, average, optimisers)
     if (saved := runs.load_checkpoint(folder, "last")) is not None:
@@ -146,6 +147,25 @@ def train(
             run.stage(number, stage_end, dealt)
     runs.append_event(folder, "stop" if run.stopped else "end", samples=state.samples, best=state.best)
     return folder
+
+
+def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Return the update ``a <- d a + (1 - d) w`` with ``d = min(decay, (1 + n) / (10 + n))`` after n updates.
+
+    Without the rise of ``d`` the average would for a long time remember the random weights of the start.
+    """
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+        count = int(updates)
+        weight = 1.0 - min(decay, (1 + count) / (10 + count))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, weight)
+            else:
+                mean.copy_(value)
+
+    return update
 
 
 def chosen_cases(config: TrainConfig, data_root: Path) -> list[Case]:
