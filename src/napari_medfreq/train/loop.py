@@ -20,15 +20,13 @@ from napari_medfreq.train.config import TrainConfig, read_config
 from napari_medfreq.train.losses import supervision_loss
 from napari_medfreq.train.metrics import overlap
 from napari_medfreq.train.networks import build_network
-from napari_medfreq.train.optimiser import build_optimisers, set_rate
+from napari_medfreq.train.optimiser import build_optimisers, moving_average, set_rate
 from napari_medfreq.train.packing import Packed, pack
 from napari_medfreq.train.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from torch import Tensor
 
     from napari_medfreq.train.cases import Case, Split
 
@@ -147,25 +145,6 @@ def train(
             run.stage(number, stage_end, dealt)
     runs.append_event(folder, "stop" if run.stopped else "end", samples=state.samples, best=state.best)
     return folder
-
-
-def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
-    """Return the update ``a <- d a + (1 - d) w`` with ``d = min(decay, (1 + n) / (10 + n))`` after n updates.
-
-    Without the rise of ``d`` the average would for a long time remember the random weights of the start.
-    """
-
-    @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-        count = int(updates)
-        weight = 1.0 - min(decay, (1 + count) / (10 + count))
-        for mean, value in zip(averaged, current, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-            else:
-                mean.copy_(value)
-
-    return update
 
 
 def chosen_cases(config: TrainConfig, data_root: Path) -> list[Case]:

@@ -1,4 +1,4 @@
-"""Which parameters move how fast."""
+"""Which parameters move how fast, and the average of where they have been."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
 
     from napari_medfreq.train.config import OptimiserConfig
 
@@ -60,3 +62,22 @@ def set_rate(optimisers: list[torch.optim.Optimizer], config: OptimiserConfig, d
         for group in optimiser.param_groups:
             group["lr"] = group["base"] * factor
     return factor
+
+
+def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Return the update ``a <- d a + (1 - d) w`` with ``d = min(decay, (1 + n) / (10 + n))`` after n updates.
+
+    Without the rise of ``d`` the average would for a long time remember the random weights of the start.
+    """
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+        count = int(updates)
+        weight = 1.0 - min(decay, (1 + count) / (10 + count))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, weight)
+            else:
+                mean.copy_(value)
+
+    return update
