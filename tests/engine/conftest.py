@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter
 
-from napari_medfreq.engine.segmenter import Segmenter
 from napari_medfreq.io.models import Card, InputSpec, LabelName, ModelFolder, write_model
 from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
 from napari_medfreq.volume import Volume
@@ -126,12 +125,6 @@ def contrasts_model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     """Two contrasts, whole slices at 64 pixels, one label."""
     spec = InputSpec(("t1", "flair"), size=64, normalisation="percentile")
     return make_model(tmp_path_factory.mktemp("models") / "contrasts", spec, LESION)
-
-
-@pytest.fixture
-def segmenter_for() -> Callable[[ModelFolder], Segmenter]:
-    """Return what opens a model on the processor, the same for every machine that runs the tests."""
-    return lambda folder: Segmenter.open(folder.path, "cpu")
 
 
 @pytest.fixture

@@ -22,9 +22,19 @@ def test_a_whole_slice_becomes_a_square() -> None:
 
 
 def test_a_spacing_is_kept_in_both_directions() -> None:
-    grid = grid_of(InputSpec(("t1",), spacing=0.5), spacing=(1.0, 0.25))
+    grid = grid_of(InputSpec(("t1",), size=64, spacing=0.5), spacing=(1.0, 0.25))
     assert grid.working == (80, 50)
     assert grid.padded == (96, 64)
+
+
+def test_a_small_slice_is_padded_to_the_canvas_of_the_training() -> None:
+    grid = grid_of(InputSpec(("t1",), size=128, spacing=1.0))
+    assert grid.working == (40, 100)
+    assert grid.padded == (128, 128)
+    planes = torch.rand(1, 1, 40, 100)
+    seen = grid.to_working(planes)
+    assert torch.equal(seen[..., :40, :100], planes)
+    assert torch.equal(seen[..., -1, :100], planes[..., -1, :])
 
 
 @pytest.mark.parametrize("native", [(40, 100), (129, 67), (1, 50), (300, 300)])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,12 @@ EXACT = SegmentOptions(device="cpu", precision="float32")
 OUT_OF_MEMORY = "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"
 
 
+@cache
+def opened(path: Path) -> Segmenter:
+    """Open a model once for all tests, on the processor: the same on every machine."""
+    return Segmenter.open(path, "cpu")
+
+
 def arrays(result: Segmentation) -> dict[str, Any]:
     parts = {"labels": result.labels, "probability": result.probability, "uncertainty": result.uncertainty}
     return {name: part.data for name, part in parts.items() if part is not None}
@@ -47,16 +54,14 @@ def test_a_photograph_gets_what_the_network_says(rgb_model: ModelFolder, photo: 
     image = torch.from_numpy(photo.data)[None].float() / 255
     with torch.inference_mode():
         expected = resize(network(resize(image, 64)).sigmoid(), (51, 77))[0, 0].numpy()
-    result = Segmenter.open(rgb_model.path, "cpu").segment(photo, EXACT, sink)
+    result = opened(rgb_model.path).segment(photo, EXACT, sink)
     np.testing.assert_allclose(result.probability.data, expected, atol=1e-3)
     assert 0.05 < (expected >= 0.5).mean() < 0.95
     assert ((result.labels.data == 1) != (expected >= 0.5)).mean() < 0.002
     assert result.uncertainty is None
 
 
-def test_passes_average_and_their_entropy_is_the_uncertainty(
-    rgb_model: ModelFolder, photo: Volume, sink: Any, segmenter_for: Callable[[ModelFolder], Segmenter]
-) -> None:
+def test_passes_average_and_their_entropy_is_the_uncertainty(rgb_model: ModelFolder, photo: Volume, sink: Any) -> None:
     network = load_network(rgb_model)
     image = resize(torch.from_numpy(photo.data)[None].float() / 255, 64)
     with torch.inference_mode():
@@ -65,16 +70,14 @@ def test_passes_average_and_their_entropy_is_the_uncertainty(
         quarter = torch.stack([network.classify(features * m[:, None, None]).sigmoid() for m in masks]).mean(dim=0)
         logits = functional.interpolate(torch.logit(quarter), scale_factor=4, mode="bilinear")
         expected = resize(probabilities(logits), (51, 77))
-    result = segmenter_for(rgb_model).segment(photo, replace(EXACT, passes=8, seed=5), sink)
+    result = opened(rgb_model.path).segment(photo, replace(EXACT, passes=8, seed=5), sink)
     assert result.uncertainty is not None
     np.testing.assert_allclose(result.probability.data, expected[0, 0], atol=1e-3)
     np.testing.assert_allclose(result.uncertainty.data, entropy(expected)[0], atol=2e-3)
 
 
-def test_slices_do_not_depend_on_how_they_are_batched(
-    volume_model: ModelFolder, volume: Volume, sink: Any, segmenter_for: Callable[[ModelFolder], Segmenter]
-) -> None:
-    segmenter = segmenter_for(volume_model)
+def test_slices_do_not_depend_on_how_they_are_batched(volume_model: ModelFolder, volume: Volume, sink: Any) -> None:
+    segmenter = opened(volume_model.path)
     one = segmenter.segment(volume, replace(EXACT, batch=1), sink)
     assert sink.steps[-1][:2] == (7, 7)
     assert_close(one, segmenter.segment(volume, replace(EXACT, batch=5), sink))
@@ -90,7 +93,7 @@ def test_slices_do_not_depend_on_how_they_are_batched(
 def test_any_orientation_of_a_file_gives_the_same_voxels(
     order: tuple[int, ...], flips: tuple[bool, ...], volume_model: ModelFolder, volume: Volume, sink: Any
 ) -> None:
-    segmenter = Segmenter.open(volume_model.path, "cpu")
+    segmenter = opened(volume_model.path)
     options = replace(EXACT, passes=2)
     expected = segmenter.segment(volume, options, sink)
     turn = Orientation(order, flips)
@@ -123,7 +126,7 @@ def test_results_have_the_grid_of_their_source(
 ) -> None:
     affine = np.array([[0.7, 0.1, 0, -3], [-0.1, 0.9, 0.2, 8], [0, -0.2, 2.5, 1], [0, 0, 0, 1.0]])
     volume = Volume(blobs(shape), affine, axes, name="scan", calibrated=calibrated)  # type: ignore[arg-type]
-    result = Segmenter.open(volume_model.path, "cpu").segment(volume, replace(EXACT, passes=2), sink)
+    result = opened(volume_model.path).segment(volume, replace(EXACT, passes=2), sink)
     assert result.uncertainty is not None
     assert result.labels.data.shape == result.uncertainty.data.shape == shape
     assert result.probability.spatial_shape == volume.spatial_shape
@@ -138,7 +141,7 @@ def test_results_have_the_grid_of_their_source(
 def test_frames_are_segmented_one_by_one(volume_model: ModelFolder, sink: Any, blobs: Callable[..., Any]) -> None:
     """Neither their neighbours in time nor the batch they share with them may leak into a frame."""
     frames = np.stack([blobs((4, 20, 30), seed) for seed in (1, 2)])
-    segmenter = Segmenter.open(volume_model.path, "cpu")
+    segmenter = opened(volume_model.path)
     together = segmenter.segment(Volume(frames, axes="tzyx"), EXACT, sink)
     for index, frame in enumerate(frames):
         alone = segmenter.segment(Volume(np.stack([frame, frames[1 - index]]), axes="tzyx"), EXACT, sink)
@@ -149,13 +152,13 @@ def test_contrasts_go_together_and_a_model_of_one_sees_them_one_by_one(
     contrasts_model: ModelFolder, volume_model: ModelFolder, sink: Any, blobs: Callable[..., Any]
 ) -> None:
     volume = Volume(blobs((2, 4, 20, 30)), np.diag([1.0, 1, 3, 1]), "czyx", ("flair", "t1"), name="study")
-    together = Segmenter.open(contrasts_model.path, "cpu").segment(volume, EXACT, sink)
+    together = opened(contrasts_model.path).segment(volume, EXACT, sink)
     assert together.labels.axes == "zyx"
     swapped = replace(volume, data=volume.data[::-1], channels=("t1", "flair"))
-    again = Segmenter.open(contrasts_model.path, "cpu").segment(swapped, EXACT, sink)
+    again = opened(contrasts_model.path).segment(swapped, EXACT, sink)
     assert np.array_equal(together.labels.data, again.labels.data)
     unnamed = replace(volume, channels=("a", "b"))
-    each = Segmenter.open(volume_model.path, "cpu").segment(unnamed, EXACT, sink)
+    each = opened(volume_model.path).segment(unnamed, EXACT, sink)
     assert each.labels.axes == each.probability.axes == "czyx"
     assert each.labels.channels == ("a", "b")
 
@@ -164,7 +167,7 @@ def test_contrasts_go_together_and_a_model_of_one_sees_them_one_by_one(
 
 
 def test_passes_repeat_by_seed(rgb_model: ModelFolder, photo: Volume, sink: Any) -> None:
-    segmenter = Segmenter.open(rgb_model.path, "cpu")
+    segmenter = opened(rgb_model.path)
     first, again, other = (segmenter.segment(photo, replace(EXACT, passes=4, seed=s), sink) for s in (1, 1, 2))
     for name, array in arrays(first).items():
         assert np.array_equal(array, arrays(again)[name]), name
@@ -200,7 +203,7 @@ def test_tiles_do_not_show(passes: int, rgb_model: ModelFolder, photo: Volume, s
 
 
 def test_slices_appear_as_they_are_computed(volume_model: ModelFolder, volume: Volume, sink: Any) -> None:
-    result = Segmenter.open(volume_model.path, "cpu").segment(volume, replace(EXACT, passes=3, batch=3), sink)
+    result = opened(volume_model.path).segment(volume, replace(EXACT, passes=3, batch=3), sink)
     assert [(done, total) for done, total, _ in sink.steps] == [(3, 7), (6, 7), (7, 7)]
     filled = np.zeros(volume.data.shape, int)
     for name, region in sink.regions:
@@ -217,7 +220,7 @@ def test_cancelling_stops_at_once(
 ) -> None:
     sink = stopping_sink(Cancelled("The request was cancelled."), patience)
     with pytest.raises(Cancelled):
-        Segmenter.open(volume_model.path, "cpu").segment(volume, replace(EXACT, batch=2, passes=4), sink)
+        opened(volume_model.path).segment(volume, replace(EXACT, batch=2, passes=4), sink)
     assert sink.checks == patience + 1
     assert not sink.steps or sink.steps[-1][0] < 7
 
@@ -233,7 +236,7 @@ def test_cancelling_stops_between_tiles(
 
 
 def test_the_result_says_how_to_repeat_it(rgb_model: ModelFolder, photo: Volume, sink: Any) -> None:
-    result = Segmenter.open(rgb_model.path, "cpu").segment(photo, replace(EXACT, passes=2), sink)
+    result = opened(rgb_model.path).segment(photo, replace(EXACT, passes=2), sink)
     assert result.provenance["model"]["sha256"] == rgb_model.sha256
     assert result.provenance["precision"] == "float32"
     (region,) = result.regions
@@ -306,7 +309,7 @@ def test_other_failures_are_not_taken_for_it(rgb_model: ModelFolder, photo: Volu
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", ">i2", "int64", "float16", "float32", "float64", ">f8"])
 def test_every_dtype_will_do(dtype: str, volume_model: ModelFolder, volume: Volume, sink: Any) -> None:
     data = (volume.data > 0.5) if dtype == "bool" else volume.data * 100
-    result = Segmenter.open(volume_model.path, "cpu").segment(replace(volume, data=data.astype(dtype)), EXACT, sink)
+    result = opened(volume_model.path).segment(replace(volume, data=data.astype(dtype)), EXACT, sink)
     assert np.isfinite(result.probability.data).all()
     assert not sink.notes
 
@@ -314,7 +317,7 @@ def test_every_dtype_will_do(dtype: str, volume_model: ModelFolder, volume: Volu
 @pytest.mark.parametrize("value", [0, 255])
 def test_in_a_constant_image_nothing_is_found(value: int, rgb_model: ModelFolder, photo: Volume, sink: Any) -> None:
     flat = replace(photo, data=np.full_like(photo.data, value))
-    result = Segmenter.open(rgb_model.path, "cpu").segment(flat, replace(EXACT, passes=3), sink)
+    result = opened(rgb_model.path).segment(flat, replace(EXACT, passes=3), sink)
     assert not result.labels.data.any()
     assert "same value everywhere" in sink.notes[0]
     assert result.regions[0].voxels == 0
@@ -324,14 +327,14 @@ def test_in_a_constant_image_nothing_is_found(value: int, rgb_model: ModelFolder
 def test_some_nan_do_not_spread(volume_model: ModelFolder, volume: Volume, sink: Any) -> None:
     data = volume.data.copy()
     data[0, :3] = np.nan
-    result = Segmenter.open(volume_model.path, "cpu").segment(replace(volume, data=data), EXACT, sink)
+    result = opened(volume_model.path).segment(replace(volume, data=data), EXACT, sink)
     assert np.isfinite(result.probability.data).all()
     assert "NaN" in sink.notes[0]
 
 
 def test_what_the_model_has_to_guess_is_said(volume_model: ModelFolder, sink: Any, blobs: Callable[..., Any]) -> None:
     picture = Volume(blobs((40, 40)), axes="yx", calibrated=False, name="scan.png")
-    Segmenter.open(volume_model.path, "cpu").segment(picture, EXACT, sink)
+    opened(volume_model.path).segment(picture, EXACT, sink)
     assert any("no pixel size" in note for note in sink.notes)
     assert any("single slice" in note for note in sink.notes)
 
@@ -349,13 +352,13 @@ def test_what_cannot_be_segmented_is_refused_before_anything_is_allocated(
     data: Any, axes: str, words: str, rgb_model: ModelFolder, sink: Any
 ) -> None:
     with pytest.raises(InputError, match=words):
-        Segmenter.open(rgb_model.path, "cpu").segment(Volume(data, axes=axes, name="scan"), EXACT, sink)  # type: ignore[arg-type]
+        opened(rgb_model.path).segment(Volume(data, axes=axes, name="scan"), EXACT, sink)  # type: ignore[arg-type]
     assert not sink.arrays
 
 
 def test_an_axis_that_is_not_there_is_refused(volume_model: ModelFolder, volume: Volume, sink: Any) -> None:
     with pytest.raises(InputError, match="along axis 5"):
-        Segmenter.open(volume_model.path, "cpu").segment(volume, replace(EXACT, axis=5), sink)
+        opened(volume_model.path).segment(volume, replace(EXACT, axis=5), sink)
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:

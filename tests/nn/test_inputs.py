@@ -10,6 +10,7 @@ from napari_medfreq.nn.inputs import (
     neighbours,
     normalise,
     pad,
+    padded_size,
     resample_size,
     rescale,
     resize,
@@ -105,10 +106,15 @@ def test_a_checkerboard_does_not_alias() -> None:
 
 def test_padding_repeats_the_edge() -> None:
     image = torch.rand(1, 1, 33, 1)
-    padded = pad(image)
+    padded = pad(image, padded_size((33, 1)))
     assert padded.shape == (1, 1, 64, 32)
     assert torch.equal(padded[..., :33, :1], image)
     assert torch.equal(padded[0, 0, -1], image[0, 0, -1].expand(32))
+
+
+def test_a_padded_side_is_a_multiple_of_32_and_not_below_the_least() -> None:
+    assert padded_size((33, 32)) == (64, 32)
+    assert padded_size((33, 300), 128) == (128, 320)
 
 
 def test_resampled_planes_have_at_least_a_pixel() -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from napari_medfreq.engine.monte_carlo import probabilities, to_logits
 from napari_medfreq.engine.tiling import STRIDE
-from napari_medfreq.nn.inputs import MULTIPLE, pad, resample_size, resize
+from napari_medfreq.nn.inputs import MULTIPLE, pad, padded_size, resample_size, resize
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,20 +26,22 @@ class Grid:
     ----------
     native, working : tuple of int
         Height and width of a plane, and of what the model sees of it before padding.
+    least : int
+        Side of the smallest image that the model sees; a multiple of 32.
     """
 
     native: tuple[int, int]
     working: tuple[int, int]
+    least: int = 0
 
     @property
     def padded(self) -> tuple[int, int]:
         """Height and width of what the model sees: multiples of 32."""
-        height, width = (-(-side // MULTIPLE) * MULTIPLE for side in self.working)
-        return height, width
+        return padded_size(self.working, self.least)
 
     def to_working(self, planes: Tensor) -> Tensor:
         r"""Return (N, C, \*padded) for (N, C, \\*native)."""
-        return pad(resize(planes, self.working))
+        return pad(resize(planes, self.working), self.padded)
 
     def to_native(self, mean: Tensor) -> Tensor:
         r"""Return probabilities (N, K, \*native) for those at a quarter of the padded resolution."""
@@ -50,7 +52,12 @@ class Grid:
 
 
 def grid_for(planes: Planes, spec: InputSpec) -> Grid:
-    """Return the grid that `spec` asks for: a square of its size, or its pixel spacing."""
+    """Return the grid that `spec` asks for: a square of its size, or its pixel spacing.
+
+    With a spacing, planes are padded to the canvas on which the model was trained: it looks at the whole image, so a
+    smaller one would look different to it.
+    """
     if spec.spacing is None:
         return Grid(planes.shape, (spec.size, spec.size))
-    return Grid(planes.shape, resample_size(planes.shape, planes.spacing, spec.spacing))
+    canvas = spec.size // MULTIPLE * MULTIPLE
+    return Grid(planes.shape, resample_size(planes.shape, planes.spacing, spec.spacing), canvas)

@@ -44,7 +44,8 @@ class InputSpec:
     slices : int
         Odd; each slice of a volume is seen together with its ``slices - 1`` neighbours.
     size : int
-        Side in pixels of the square that a whole slice is resized to, where `spacing` is None.
+        Side in pixels of the square that a whole slice is resized to, or, with a `spacing`, padded to where it is
+        smaller.
     spacing : float, optional
         Pixel size in mm that slices are resampled to; None to resize the whole slice to `size` instead.
     normalisation : {"unit", "percentile"}

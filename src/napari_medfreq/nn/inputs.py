@@ -2,7 +2,7 @@
 
 A volume is brought into `napari_medfreq.volume.display_orientation` first, then cut into slices along
 `acquisition_axis`; each slice is normalised (`normalise`), joined by its neighbours (`neighbours`) and brought to the
-model's grid (`resize`, or `resample_size` and `pad`).
+model's grid (`resize`, or `resample_size`, `padded_size` and `pad`).
 """
 
 from __future__ import annotations
@@ -144,8 +144,13 @@ def resample_size(shape: Sequence[int], spacing: Sequence[float], target: float)
     return height, width
 
 
-def pad(images: Tensor, multiple: int = MULTIPLE) -> Tensor:
-    """Repeat the last row and column of (N, C, H, W) until both sides are multiples of `multiple`."""
-    height, width = images.shape[-2:]
-    below, right = -height % multiple, -width % multiple
+def padded_size(shape: Sequence[int], least: int = 0) -> tuple[int, int]:
+    """Return `shape` (height, width) raised to multiples of 32 and to at least `least`."""
+    height, width = (max(least, -(-side // MULTIPLE) * MULTIPLE) for side in shape)
+    return height, width
+
+
+def pad(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Repeat the last row and column of (N, C, H, W) until they fill `size` (height, width)."""
+    below, right = (want - have for want, have in zip(size, images.shape[-2:], strict=True))
     return F.pad(images, (0, right, 0, below), mode="replicate") if below or right else images
