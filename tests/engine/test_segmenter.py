@@ -5,6 +5,7 @@ from functools import cache
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from napari_medfreq.engine.options import Segmentation, SegmentOptions
 from napari_medfreq.engine.segmenter import Segmenter
 from napari_medfreq.engine.weights import load_network
 from napari_medfreq.errors import Cancelled, ComputeError, InputError, ModelError
+from napari_medfreq.io.files import read
 from napari_medfreq.nn.inputs import resize
 from napari_medfreq.volume import Orientation, Volume, reoriented_affine
 
@@ -364,3 +366,27 @@ def test_an_axis_that_is_not_there_is_refused(volume_model: ModelFolder, volume:
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no model"):
         Segmenter.open(tmp_path / "none")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("codes", ["LPS", "PIR", "SAL"])
+def test_a_real_file_in_another_orientation_is_labelled_at_the_same_places(
+    codes: str, data_folder: Path, tmp_path: Path, volume_model: ModelFolder, sink: Any
+) -> None:
+    """nibabel turns the file and compares the masks in world space; our own reader is only on trial here."""
+    source = min((data_folder / "msd_hippocampus" / "images").glob("*.nii.gz"))
+    image = nibabel.load(source)
+    change = nibabel.orientations.ornt_transform(
+        nibabel.orientations.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(codes)
+    )
+    nibabel.save(image.as_reoriented(change), tmp_path / "turned.nii.gz")
+    canonical = []
+    for path in (source, tmp_path / "turned.nii.gz"):
+        (volume,) = read(path)
+        labels = opened(volume_model.path).segment(volume, EXACT, sink).labels
+        mask = nibabel.Nifti1Image(labels.data.transpose(2, 1, 0), nibabel.load(path).affine)
+        canonical.append(nibabel.as_closest_canonical(mask))
+    first, second = canonical
+    np.testing.assert_allclose(first.affine, second.affine, atol=1e-4)
+    assert len(np.unique(first.dataobj)) > 1
+    assert np.array_equal(np.asarray(first.dataobj), np.asarray(second.dataobj))
