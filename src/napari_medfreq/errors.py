@@ -29,5 +29,5 @@ class ComputeError(MedfreqError):
     """The compute side failed: it was killed, ran out of memory or broke."""
 
 
-class Cancelled(MedfreqError):  # noqa: N818 - not a failure: the user asked for it
+class Cancelled(MedfreqError):  # not a failure, hence no "Error" in its name: the user asked for it
     """The user cancelled the request."""
