@@ -53,7 +53,9 @@ def describe(
         },
         "options": asdict(options),
         "device": str(device),
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine(),
+        "device_name": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else platform.processor() or platform.machine(),
         "precision": str(precision).removeprefix("torch."),
         "versions": {
             "napari-medfreq": napari_medfreq.__version__,
