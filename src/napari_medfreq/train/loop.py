@@ -290,6 +290,7 @@ def validate(network: torch.nn.Module, packed: Packed, names: list[str], device:
         labels = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(1)
         for offset, mask in enumerate(labels.cpu().numpy()):
             truth = packed.masks[start + offset]
+            truth = truth > 0 if logits.shape[1] == 1 else truth
             for value in range(1, max(logits.shape[1], 2)):
                 one, other = mask == value, truth == value
                 if one.any() or other.any():

@@ -13,7 +13,8 @@ def fourier_detail(image: Tensor, fraction: float = 0.25) -> Tensor:
     ----------
     image : Tensor, shape (..., H, W), real
     fraction : float
-        The square's share of the spectrum's area, between 0 (nothing removed) and 1 (everything).
+        The square's share of the spectrum's area, between 0 (nothing is removed) and 1 (only the Nyquist frequency of
+        an even length is left).
 
     Raises
     ------
