@@ -20,12 +20,29 @@ if TYPE_CHECKING:
 PATIENCE = 90_000
 
 
-@pytest.fixture
-def open_dock(viewer: Any) -> Callable[..., SegmentDock]:
-    """Return what opens the dock in the viewer; it ends with the viewer."""
+class Lent:
+    """A child process that several docks use in turn: closing a dock gives it back."""
 
-    def make(*models: ModelFolder) -> SegmentDock:
-        dock = SegmentDock(viewer, ChildExecutor(), models=models)
+    def __init__(self, executor: ChildExecutor) -> None:
+        self.submit, self.warm_up = executor.submit, executor.warm_up
+
+    def shutdown(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[ChildExecutor]:
+    """One child for the tests that neither kill it nor look for what it leaves behind: each start imports torch."""
+    with ChildExecutor() as executor:
+        yield executor
+
+
+@pytest.fixture
+def open_dock(viewer: Any, child: ChildExecutor) -> Callable[..., SegmentDock]:
+    """Return what opens the dock in the viewer; it ends with the viewer. ``own_child`` leaves the child to the dock."""
+
+    def make(*models: ModelFolder, own_child: bool = False) -> SegmentDock:
+        dock = SegmentDock(viewer, None if own_child else Lent(child), models=models)
         viewer.window.add_dock_widget(dock, name="Segment")
         dock.form.passes.value = 2
         dock.form.device.value = "cpu"
@@ -35,7 +52,7 @@ def open_dock(viewer: Any) -> Callable[..., SegmentDock]:
 
 
 @pytest.fixture
-def segment(qtbot: QtBot) -> Iterator[Callable[[SegmentDock], Any]]:
+def segment(qtbot: QtBot) -> Callable[[SegmentDock], Any]:
     """Return what clicks Segment and waits for the result."""
 
     def click(dock: SegmentDock) -> Any:

@@ -163,14 +163,15 @@ def test_a_killed_child_costs_nothing_but_the_run(
     volume_model: ModelFolder,
     qtbot: QtBot,
 ) -> None:
-    dock = open_dock(volume_model)
+    others = set(children())
+    dock = open_dock(volume_model, own_child=True)
     source = add(viewer, scan(400, 64))
     drawn = viewer.add_labels(np.ones((400, 64, 68), np.uint8), name="by hand")
     dock.form.passes.value = 50
     with qtbot.waitSignal(dock.controller.progressed, timeout=PATIENCE, check_params_cb=under_way):
         dock.button.click()
     with qtbot.waitSignal(dock.controller.said, timeout=PATIENCE, check_params_cb=lambda _, error: error):
-        for child in children():
+        for child in set(children()) - others:
             child.kill()
     assert [layer.name for layer in viewer.layers] == [source.name, "by hand"]
     assert drawn.data.all()
@@ -236,7 +237,7 @@ def test_closing_the_dock_in_mid_run_leaves_no_process_thread_or_key(
     import threading
 
     before, keys = set(children()), dict(viewer.keymap)
-    dock = open_dock(volume_model)
+    dock = open_dock(volume_model, own_child=True)
     add(viewer, scan(400, 64))
     with qtbot.waitSignal(dock.controller.progressed, timeout=PATIENCE, check_params_cb=under_way):
         dock.button.click()
@@ -251,7 +252,7 @@ def test_closing_the_viewer_in_mid_run_ends_the_child(
     viewer: Any, open_dock: Callable[..., SegmentDock], volume_model: ModelFolder, qtbot: QtBot
 ) -> None:
     before = set(children())
-    dock = open_dock(volume_model)
+    dock = open_dock(volume_model, own_child=True)
     add(viewer, scan(400, 64))
     with qtbot.waitSignal(dock.controller.progressed, timeout=PATIENCE, check_params_cb=under_way):
         dock.button.click()

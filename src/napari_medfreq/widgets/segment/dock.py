@@ -175,8 +175,14 @@ class SegmentDock(QWidget):
     def _show_progress(self, progress: Progress) -> None:
         self.bar.setMaximum(progress.total)
         self.bar.setValue(progress.done)
-        left = f", {progress.total - progress.done} to go" if progress.total else ""
-        self.bar.setFormat(f"{progress.text}{left}")
+        if progress.total == 0:
+            # A bar without an end shows no text of its own.
+            self.say(f"{progress.text}…")
+            return
+        if self.message.text().endswith("…"):
+            self.say("")
+        left = progress.total - progress.done
+        self.bar.setFormat(f"{progress.text}: {progress.done} of {progress.total}, {left} to go")
 
     def _show_found(self, segmentation: Segmentation) -> None:
         self.table.show_regions(segmentation.regions)
