@@ -94,10 +94,13 @@ def _run(model: str, screenshot: Path | None) -> int:
 
 
 def _picture(viewer: Viewer, dock: SegmentDock, path: Path) -> None:
-    """Show mask, probability and uncertainty side by side and write the window to `path`."""
+    """Show photograph, probability, uncertainty and mask side by side and write the window to `path`."""
     results = dock.controller.results
     if results is not None and (uncertainty := results.layer("uncertainty")) is not None:
         uncertainty.visible = True
+    # Since napari 0.9 the grid belongs to the canvas.
+    getattr(viewer, "canvas", viewer).grid.enabled = True
+    viewer.reset_view()
     viewer.screenshot(str(path), canvas_only=False, flash=False)
 
 

@@ -173,16 +173,12 @@ class SegmentDock(QWidget):
         self.copy_button.setEnabled(found)
 
     def _show_progress(self, progress: Progress) -> None:
-        self.bar.setMaximum(progress.total)
+        # A bar without an end would move all the time, and each of its moves redraws the whole window.
+        self.bar.setMaximum(max(progress.total, 1))
         self.bar.setValue(progress.done)
-        if progress.total == 0:
-            # A bar without an end shows no text of its own.
-            self.say(f"{progress.text}…")
-            return
-        if self.message.text().endswith("…"):
-            self.say("")
         left = progress.total - progress.done
-        self.bar.setFormat(f"{progress.text}: {progress.done} of {progress.total}, {left} to go")
+        counted = f": {progress.done} of {progress.total}, {left} to go" if progress.total else "…"
+        self.bar.setFormat(progress.text + counted)
 
     def _show_found(self, segmentation: Segmentation) -> None:
         self.table.show_regions(segmentation.regions)
