@@ -82,6 +82,7 @@ def _run(model: str, screenshot: Path | None) -> int:
     if screenshot is None:
         status = 0
     else:
+        viewer.window.resize(1500, 950)
         dock.controller.found.connect(lambda _: QTimer.singleShot(500, finish))
         dock.controller.said.connect(lambda text, error: finish(text) if error else None)
         watch = QTimer(dock)
@@ -95,12 +96,17 @@ def _run(model: str, screenshot: Path | None) -> int:
 
 def _picture(viewer: Viewer, dock: SegmentDock, path: Path) -> None:
     """Show photograph, probability, uncertainty and mask side by side and write the window to `path`."""
+    from qtpy.QtWidgets import QApplication
+
     results = dock.controller.results
     if results is not None and (uncertainty := results.layer("uncertainty")) is not None:
         uncertainty.visible = True
     # Since napari 0.9 the grid belongs to the canvas.
     getattr(viewer, "canvas", viewer).grid.enabled = True
+    # The cells get their size from the event loop; before that the view cannot be fitted to them.
+    QApplication.processEvents()
     viewer.reset_view()
+    QApplication.processEvents()
     viewer.screenshot(str(path), canvas_only=False, flash=False)
 
 
