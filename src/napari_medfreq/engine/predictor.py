@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from napari_medfreq.engine.fusion import fused
 from napari_medfreq.engine.monte_carlo import mean_probabilities
 
 if TYPE_CHECKING:
@@ -44,7 +44,5 @@ class Predictor:
 
 
 def place(network: MMSNet, device: torch.device, precision: torch.dtype) -> Predictor:
-    """Return a predictor with `network` on `device`; elsewhere than on the processor it is a copy."""
-    if device.type == "cpu":
-        return Predictor(network, device, precision)
-    return Predictor(copy.deepcopy(network).to(device), device, precision)
+    """Return a predictor with a lean copy of `network` on `device`."""
+    return Predictor(fused(network).to(device), device, precision)
