@@ -45,14 +45,14 @@ class Samples(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.packed = packed
         self.seed = seed
         self.transform = augmentation(augment, packed.images.shape[-1])
-        # One picture at a time: the tensors that MONAI tags with their history cost more than the work on them.
-        set_track_meta(False)
 
     def __len__(self) -> int:
         return len(self.packed.images)
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the image (C, size, size) in [0, 1] and the labels (size, size), int64."""
+        # The tensors that MONAI tags with their history cost more than the work on them; a worker has its own switch.
+        set_track_meta(False)
         epoch, position = divmod(number, len(self))
         index = int(_shuffled(len(self), self.seed, epoch)[position])
         sample = {
