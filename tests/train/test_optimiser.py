@@ -5,7 +5,7 @@ import torch
 
 from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
 from napari_medfreq.train.config import OptimiserConfig
-from napari_medfreq.train.optimiser import build_optimisers, set_rate
+from napari_medfreq.train.optimiser import build_optimisers, moving_average, set_rate
 
 
 def network(*, freeze: bool = False) -> MMSNet:
@@ -34,6 +34,17 @@ def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
     assert factors[:11] == sorted(factors[:11])
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert [o.param_groups[0]["lr"] for o in optimisers] == pytest.approx([2e-5, 2e-4])
+
+
+def test_the_average_forgets_the_start_and_then_remembers_long() -> None:
+    update, mean, count = moving_average(0.9), torch.full((3,), 1.0), torch.tensor(7)
+    zero = torch.zeros(3)
+    update([mean, count], [zero, torch.tensor(8)], 0)
+    assert torch.allclose(mean, torch.full((3,), 0.1))
+    assert int(count) == 8  # what is counted is not averaged
+    mean.fill_(1.0)
+    update([mean], [zero], torch.tensor(10_000))
+    assert torch.allclose(mean, torch.full((3,), 0.9))
 
 
 @pytest.mark.parametrize("matrices", ["adamw", "muon"])

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from napari_medfreq.train.config import OptimiserConfig
 
+    Tensors = tuple[Tensor, ...] | list[Tensor]
+
 _FLOOR = 0.01
 
 
@@ -64,14 +66,14 @@ def set_rate(optimisers: list[torch.optim.Optimizer], config: OptimiserConfig, d
     return factor
 
 
-def moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """Return the update ``a <- d a + (1 - d) w`` with ``d = min(decay, (1 + n) / (10 + n))`` after n updates.
 
     Without the rise of ``d`` the average would for a long time remember the random weights of the start.
     """
 
     @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+    def update(averaged: Tensors, current: Tensors, updates: Tensor | int) -> None:
         count = int(updates)
         weight = 1.0 - min(decay, (1 + count) / (10 + count))
         for mean, value in zip(averaged, current, strict=True):
