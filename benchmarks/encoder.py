@@ -39,7 +39,7 @@ def our_encoder(precision: str) -> Callable[[], object]:
     from transformers import SegformerConfig, SegformerModel
 
     from napari_medfreq.nn.mit import MiTConfig, MixTransformer
-    from napari_medfreq.nn.mmsnet import load_segformer
+    from napari_medfreq.nn.segformer import load_segformer
 
     torch.manual_seed(0)
     other = SegformerModel(SegformerConfig()).eval()
