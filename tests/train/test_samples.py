@@ -92,3 +92,13 @@ def test_image_and_labels_are_changed_alike_and_stay_in_range() -> None:
         assert set(labels.unique().tolist()) <= {0, 2}
         bright = image.mean(dim=0) > 0.5
         assert float((bright == (labels == 2)).float().mean()) > 0.93
+
+
+@pytest.mark.parametrize("part", ["translate", "scale"])
+def test_both_axes_are_moved_and_scaled(part: str) -> None:
+    samples = Samples(packed(1), AugmentConfig(**{**vars(NOTHING), part: 0.3}), 1)
+    labels = torch.from_numpy(packed(1).masks[0]) > 0
+    drawn = [samples[number][1] > 0 for number in range(20)]
+    for axis in (0, 1):
+        before = labels.any(dim=1 - axis)
+        assert any(not torch.equal(found.any(dim=1 - axis), before) for found in drawn)

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from napari_medfreq import __version__
 from napari_medfreq.cli import console, demo, info, models, segment, train
 from napari_medfreq.errors import MedfreqError
+from napari_medfreq.jobs.threads import let_threads_sleep
 
 
 class PlainErrors(TyperGroup):
@@ -52,6 +53,7 @@ def options(
     ] = False,
 ) -> None:
     """Take the options that stand before every command."""
+    let_threads_sleep()
     if debug:
         from rich.logging import RichHandler
 

@@ -20,6 +20,7 @@ from napari_medfreq import errors
 from napari_medfreq.jobs import wire
 from napari_medfreq.jobs.arrays import SharedArrays
 from napari_medfreq.jobs.messages import Allocated, Event, Note, Partial, Progress
+from napari_medfreq.jobs.threads import let_threads_sleep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,6 +136,7 @@ def main() -> None:
         os.environ.pop(name) for name in (wire.ADDRESS, wire.KEY, wire.FOLDER, wire.HANDLERS)
     )
     faulthandler.enable()
+    let_threads_sleep()
     # Ctrl-C in a terminal is meant for the process in front, which then decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
