@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from napari_medfreq.engine.fusion import fused
 from napari_medfreq.engine.monte_carlo import mean_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
     from torch import Tensor
 
     from napari_medfreq.nn.mmsnet import MMSNet
@@ -29,7 +28,7 @@ class Predictor:
     device : torch.device
         Where it computes.
     precision : torch.dtype
-        float32 or bfloat16 (autocast: what needs the range, Fourier transforms and norms, stays in float32).
+        Of weights and features, float32 or bfloat16; images, Fourier transforms and probabilities stay in float32.
     """
 
     network: MMSNet
@@ -38,11 +37,10 @@ class Predictor:
 
     def __call__(self, images: Tensor, masks: Tensor | None, check: Callable[[], None]) -> Tensor:
         """Return float32 probabilities (N, K, H / 4, W / 4) for `images` (N, C, H, W), on the device of `images`."""
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            mean = mean_probabilities(self.network, images.to(self.device), masks, check)
-        return mean.to(images.device)
+        return mean_probabilities(self.network, images.to(self.device), masks, check).to(images.device)
 
 
 def place(network: MMSNet, device: torch.device, precision: torch.dtype) -> Predictor:
     """Return a predictor with a lean copy of `network` on `device`."""
-    return Predictor(fused(network).to(device), device, precision)
+    # Converted once: autocast would convert the weights of such a small network anew for every batch.
+    return Predictor(fused(network).to(device, precision), device, precision)

@@ -57,7 +57,7 @@ class FrequencyPrompt(nn.Module):
             tokens = embedding(detail)
             if index == 0 and self.subbands is not None and bands is not None:
                 resized = functional.interpolate(bands, size=tokens.shape[1:3], mode="bilinear", align_corners=False)
-                tokens = tokens + self.subbands(resized).permute(0, 2, 3, 1)
+                tokens = tokens + self.subbands(resized.to(self.subbands.weight.dtype)).permute(0, 2, 3, 1)
             maps.append(tokens)
             detail = tokens.permute(0, 3, 1, 2)
         return maps

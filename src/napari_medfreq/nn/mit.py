@@ -79,12 +79,16 @@ class PatchEmbedding(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-5)
 
     def forward(self, image: Tensor) -> Tensor:
-        tokens = self.projection(image.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
+        pixels = image.to(self.projection.weight.dtype, memory_format=torch.channels_last)
+        tokens = self.projection(pixels).permute(0, 2, 3, 1)
         return self.norm(tokens)  # type: ignore[no-any-return]
 
 
 class Attention(nn.Module):
-    """Self-attention whose keys and values come from a map reduced by `reduction` along each side."""
+    """Self-attention whose keys and values come from a map reduced by `reduction` along each side.
+
+    ``forward`` returns the mixed values; the `output` projection is left to the caller, who adds it to the tokens.
+    """
 
     def __init__(self, width: int, heads: int, reduction: int) -> None:
         super().__init__()
@@ -104,7 +108,7 @@ class Attention(nn.Module):
         query = self.query(tokens).view(batch, -1, *split).transpose(1, 2)
         key, value = self.key_value(source).view(batch, -1, 2, *split).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
-        return self.output(mixed.transpose(1, 2).reshape(batch, height, width, channels))  # type: ignore[no-any-return]
+        return mixed.transpose(1, 2).reshape(batch, height, width, channels)
 
 
 def _padded_map(tokens: Tensor, multiple: int) -> Tensor:
@@ -117,7 +121,10 @@ def _padded_map(tokens: Tensor, multiple: int) -> Tensor:
 
 
 class MixFeedForward(nn.Module):
-    """Linear, depthwise 3x3 convolution (which stands in for positions), GELU, linear."""
+    """Linear, depthwise 3x3 convolution (which stands in for positions), GELU, linear.
+
+    ``forward`` returns what comes before the last linear layer, `contract`, which is left to the caller.
+    """
 
     def __init__(self, width: int, ratio: int = 4) -> None:
         super().__init__()
@@ -127,7 +134,7 @@ class MixFeedForward(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         hidden = self.depthwise(self.expand(tokens).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return self.contract(functional.gelu(hidden))  # type: ignore[no-any-return]
+        return functional.gelu(hidden) if torch.is_grad_enabled() else torch.ops.aten.gelu_(hidden)
 
 
 class Block(nn.Module):
@@ -146,8 +153,16 @@ class Block(nn.Module):
         self.drop_path = drop_path
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self._dropped(self.attention(self.norm_attention(tokens)))
-        return tokens + self._dropped(self.feed_forward(self.norm_feed_forward(tokens)))
+        tokens = self._added(tokens, self.attention(self.norm_attention(tokens)), self.attention.output)
+        return self._added(tokens, self.feed_forward(self.norm_feed_forward(tokens)), self.feed_forward.contract)
+
+    def _added(self, tokens: Tensor, hidden: Tensor, linear: nn.Linear) -> Tensor:
+        """Return ``tokens + linear(hidden)``."""
+        if torch.is_grad_enabled() or hidden.dtype != tokens.dtype:
+            return tokens + self._dropped(linear(hidden))
+        # The matrix product adds to the tokens by itself: a pass over the memory less.
+        total = torch.addmm(tokens.flatten(0, 2), hidden.flatten(0, 2), linear.weight.t())
+        return total.add_(linear.bias).view(tokens.shape)
 
     def _dropped(self, branch: Tensor) -> Tensor:
         if not self.training or self.drop_path == 0.0:

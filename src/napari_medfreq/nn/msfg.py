@@ -62,7 +62,7 @@ class FrequencyChannelAttention(nn.Module):
         grid = functional.adaptive_avg_pool2d(feature, GRID).flatten(2).float()
         weighted = grid[:, :, None, :] * (self.basis * GRID**2)
         pooled = torch.stack((weighted.mean(-1), weighted.amax(-1), weighted.amin(-1)))
-        hidden = functional.relu(self.squeeze(pooled.permute(0, 1, 3, 2)))
+        hidden = functional.relu(self.squeeze(pooled.permute(0, 1, 3, 2).to(self.squeeze.weight.dtype)))
         return self.excite(hidden).sum(0)  # type: ignore[no-any-return]
 
 
