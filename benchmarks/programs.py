@@ -9,8 +9,8 @@ import sys
 from napari_medfreq.cli.demo import has_display, virtual_display
 
 
-def milliseconds(module: str, *words: str) -> float:
-    """Run ``python -m benchmarks.MODULE WORDS`` on a display, virtual if need be; return the number it prints last.
+def milliseconds(module: str, *words: str) -> list[float]:
+    """Run ``python -m benchmarks.MODULE WORDS`` on a display, virtual if need be; return the numbers it prints last.
 
     Raises
     ------
@@ -25,4 +25,4 @@ def milliseconds(module: str, *words: str) -> float:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip():
         raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr}")
-    return float(done.stdout.split()[-1])
+    return [float(word) for word in done.stdout.strip().splitlines()[-1].split()]

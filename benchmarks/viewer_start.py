@@ -22,7 +22,7 @@ def run() -> list[Result]:
     times: dict[str, list[float]] = {name: [] for name in HOW}
     for index in range(-1, ROUNDS):
         for name, how in HOW.items():
-            elapsed = milliseconds("viewer_start", how)
+            (elapsed,) = milliseconds("viewer_start", how)
             if index >= 0:
                 times[name].append(elapsed)
     middle = medians(times)

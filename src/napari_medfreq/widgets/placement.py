@@ -10,7 +10,10 @@ import numpy as np
 from napari_medfreq.volume import Orientation, Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
+    from napari.components import Dims
     from napari.layers import Layer
 
 METADATA = "medfreq"
@@ -74,6 +77,32 @@ def borrowed_placement(layer: Layer, reference: Layer) -> Placement | None:
     world = world_matrix(layer)
     on_it = np.allclose(world, placement.world, atol=1e-4) or np.allclose(world, np.eye(len(world)))
     return placement if on_it else None
+
+
+def on_screen(layer: Layer, dims: Dims, region: Sequence[tuple[int, int]]) -> bool:
+    """Return whether the slice that is shown crosses a part of the layer's source.
+
+    Parameters
+    ----------
+    layer : Layer
+        A layer with a placement.
+    dims : napari.components.Dims
+        What the viewer shows.
+    region : sequence of (start, stop)
+        For each axis of the source array; axes that the layer does not have come first and are passed over.
+    """
+    turn: Orientation = layer.metadata[METADATA].orientation
+    bounds = list(region[-layer.ndim :])
+    frames, spatial = bounds[: -len(turn.order)], bounds[-len(turn.order) :]
+    shape = _layer_shape(layer)[len(frames) :]
+    turned = [
+        (size - spatial[source][1], size - spatial[source][0]) if flip else spatial[source]
+        for source, flip, size in zip(turn.order, turn.flips, shape, strict=True)
+    ]
+    position = layer.world_to_data(dims.point)
+    hidden = (axis - (dims.ndim - layer.ndim) for axis in dims.not_displayed)
+    limits = [*frames, *turned]
+    return all(limits[axis][0] <= round(position[axis]) < limits[axis][1] for axis in hidden if axis >= 0)
 
 
 def _layer_shape(layer: Layer) -> tuple[int, ...]:

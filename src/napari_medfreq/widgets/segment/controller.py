@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.messages import Allocated, Note, Partial, Progress, SegmentRequest
 from napari_medfreq.widgets.segment.export import export
 from napari_medfreq.widgets.segment.inputs import Choice, gather
-from napari_medfreq.widgets.segment.results import NAMES, ResultLayers
+from napari_medfreq.widgets.segment.results import NAMES, ResultLayers, import_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +96,7 @@ class SegmentController(QObject):
         self._viewer = viewer
         self._executor = executor
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="medfreq-segment")
-        # What the first result needs takes more than a second to import.
-        self._worker.submit(importlib.import_module, "pandas")
+        self._imported = self._worker.submit(import_ahead)
         self._run: Run | None = None
         self.results: ResultLayers | None = None
         self._redraw = QTimer(self)
@@ -182,12 +180,12 @@ class SegmentController(QObject):
                 if event.name == kind:
                     run.results.show(kind, event.array)
         elif isinstance(event, Partial):
-            run.results.touch(event.name)
+            run.results.touch(event.name, event.region)
 
     def _on_redraw(self) -> None:
         """Do one thing in a turn of the event loop: add a layer, else end the run, else draw what is new."""
         run = self._run
-        if run is None or run.results is None or run.results.advance():
+        if run is None or run.results is None or not self._imported.done() or run.results.advance():
             return
         if run.answer is not None:
             self._finish(run.results, run.answer.result())

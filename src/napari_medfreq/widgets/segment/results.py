@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_medfreq.widgets.layers import result_tuple
+from napari_medfreq.widgets.placement import on_screen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from napari.layers import Layer
     from napari.viewer import Viewer
@@ -20,6 +24,16 @@ if TYPE_CHECKING:
 # From the bottom to the top of the layer list.
 NAMES: tuple[Kind, ...] = ("probability", "uncertainty", "labels")
 PROVENANCE = "medfreq-provenance"
+
+
+def import_ahead() -> None:
+    """Import what napari's first labels layer and the table would wait a second for; safe in any thread."""
+    importlib.import_module("pandas")
+    importlib.import_module("scipy.ndimage")
+    from napari.utils.colormaps import label_colormap
+
+    # Every labels layer makes these colours, and the first one of a session loads half of scikit-image for it.
+    label_colormap(2)
 
 
 class ResultLayers:
@@ -73,9 +87,13 @@ class ResultLayers:
         self._insert(name, layer)
         return True
 
-    def touch(self, name: str) -> None:
-        """Remember that the array `name` has changed."""
-        self._stale.add(name)
+    def touch(self, name: str, region: Sequence[tuple[int, int]]) -> None:
+        """Remember that `region` of the array `name` has changed, if any of it is on screen.
+
+        Drawing costs tens of milliseconds, and napari looks at the array anyhow when another slice is shown.
+        """
+        if any(on_screen(layer, self._viewer.dims, region) for layer in self._layers.get(name, [])):
+            self._stale.add(name)
 
     def refresh(self) -> None:
         """Draw what has changed; in 3D only the finished result, as each look is a copy to the graphics card."""
