@@ -69,21 +69,21 @@ def _run(model: str, screenshot: Path | None) -> int:
     from qtpy.QtCore import QTimer
 
     viewer, dock = open_demo(model)
-    status = 1
+    status = 0 if screenshot is None else 1
 
     def finish(text: str | None = None) -> None:
         nonlocal status
         status = 0 if text is None else _fail(text)
-        if text is None and screenshot is not None:
-            _picture(viewer, dock, screenshot)
+        if text is None:
+            _side_by_side(viewer, dock)
         if screenshot is not None:
+            if text is None:
+                viewer.screenshot(str(screenshot), canvas_only=False, flash=False)
             viewer.close()
 
-    if screenshot is None:
-        status = 0
-    else:
+    dock.controller.found.connect(lambda _: QTimer.singleShot(500, finish))
+    if screenshot is not None:
         viewer.window.resize(1500, 950)
-        dock.controller.found.connect(lambda _: QTimer.singleShot(500, finish))
         dock.controller.said.connect(lambda text, error: finish(text) if error else None)
         watch = QTimer(dock)
         watch.setSingleShot(True)
@@ -94,20 +94,20 @@ def _run(model: str, screenshot: Path | None) -> int:
     return status
 
 
-def _picture(viewer: Viewer, dock: SegmentDock, path: Path) -> None:
-    """Show photograph, probability, uncertainty and mask side by side and write the window to `path`."""
+def _side_by_side(viewer: Viewer, dock: SegmentDock) -> None:
+    """Show photograph, probability, uncertainty and mask beside each other."""
     from qtpy.QtWidgets import QApplication
 
     results = dock.controller.results
-    if results is not None and (uncertainty := results.layer("uncertainty")) is not None:
-        uncertainty.visible = True
+    for kind in ("probability", "uncertainty"):
+        if results is not None and (layer := results.layer(kind)) is not None:
+            layer.visible = True
     # Since napari 0.9 the grid belongs to the canvas.
     getattr(viewer, "canvas", viewer).grid.enabled = True
     # The cells get their size from the event loop; before that the view cannot be fitted to them.
     QApplication.processEvents()
     viewer.reset_view()
     QApplication.processEvents()
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
 
 
 def _fail(text: str) -> int:

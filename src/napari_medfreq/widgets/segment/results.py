@@ -82,7 +82,8 @@ class ResultLayers:
         if name == "labels":
             layer.editable = False  # until nothing is written any more
             layer.events.paint.connect(self._on_edit)
-        layer.visible = name != "uncertainty"
+        # Probability and uncertainty tint the image; whoever wants to see them switches them on.
+        layer.visible = name == "labels"
         self._layers[name].append(layer)
         self._insert(name, layer)
         return True
