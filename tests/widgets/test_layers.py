@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_medfreq.io.models import LabelName
@@ -204,3 +205,14 @@ def test_layers_that_are_no_image_are_refused_by_name() -> None:
 
     with pytest.raises(InputError, match="'landmarks' is a points layer"):
         volume_of(Points(np.zeros((1, 3)), name="landmarks"))
+
+
+@pytest.mark.parametrize("spacing", [6.000000000815526, 0.44921874, 1 / 3, 0.9])
+@pytest.mark.parametrize("start", [-31.127138137817383, 0.1, 1234.567])
+def test_the_slider_reaches_every_slice(spacing: float, start: float) -> None:
+    affine = np.diag([0.7, 0.7, spacing, 1.0])
+    affine[2, 3] = start
+    for slices in (2, 22, 155, 300):
+        viewer = ViewerModel()
+        viewer.add_layer(layers_of(Volume(np.zeros((slices, 3, 3), np.uint8), affine))[0])
+        assert viewer.dims.nsteps[0] == slices

@@ -143,7 +143,7 @@ def run_case(
             if kind == "provenance":
                 _write_provenance(path, paths[LABELS], found)
             else:
-                write(getattr(found, kind), path)
+                write(found.named_labels if kind == LABELS else getattr(found, kind), path)
         notes = tuple(map(str, volume.header.get("notes", ())))
         outcomes.append(Outcome(case.source, volume.name, paths, found, notes))
     return outcomes

@@ -43,7 +43,11 @@ def list_models(as_json: AsJson = False) -> None:
             }
         )
     elif found:
-        table = Table("name", "finds", "input", "version", "licence", box=None, padding=(0, 2, 0, 0))
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        # What has to be typed must not be cut.
+        table.add_column("name", no_wrap=True, min_width=max(len(model.name) for model in found))
+        for heading in ("finds", "input", "version", "licence"):
+            table.add_column(heading)
         for model in found:
             labels = ", ".join(label.name for label in model.labels)
             table.add_row(*map(escape, (model.name, labels, _input(model), model.version, model.card.licence)))
@@ -82,6 +86,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
     }
     for key, value in facts.items():
         screen.print(f"{key + ':':<9} {value}", markup=False, soft_wrap=True)
+    for entry in card.data:
+        screen.print(f"trained on {entry}", markup=False, soft_wrap=True)
+    if card.metrics:
+        screen.print(Markdown(card.figures()))
     if card.text:
         screen.print(Markdown(card.text))
 

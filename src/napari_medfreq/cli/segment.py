@@ -59,7 +59,9 @@ def register(app: typer.Typer) -> None:
 
 
 def segment(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Image files, or folders of DICOM files.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="IN...", readable=False, help="Image files, or folders of DICOM files.")
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="OUT", help="A file for one input; else a folder, made if needed.")
     ],
@@ -180,7 +182,7 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
     table = Table("image", "label", "size", "mean probability", "mean uncertainty", box=None, padding=(0, 2, 0, 0))
     for outcome in outcomes:
         for region in outcome.segmentation.regions:
-            cells: list[Any] = [outcome.name, region.label.name, f"{region.size:.4g} {region.size_unit}"]
+            cells: list[Any] = [outcome.name, region.label.name, region.size_text]
             cells += [
                 "" if value is None else f"{value:.3f}" for value in (region.mean_probability, region.mean_uncertainty)
             ]

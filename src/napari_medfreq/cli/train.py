@@ -115,7 +115,10 @@ def export(
 def evaluate(
     index: Annotated[Path, typer.Option("--index", help="An index file, or a folder with images and masks.")],
     model: Annotated[str | None, typer.Option("-m", "--model", help="The name of a model, or its folder.")] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Instead of a model: a run, its best checkpoint.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Instead of a model: a run.")] = None,
+    checkpoint: Annotated[
+        Checkpoint, typer.Option(help="Of a run: best on the validation cases, or final.")
+    ] = Checkpoint.best,
     split: Annotated[Split, typer.Option(help="Which cases, divided by group.")] = Split.all,
     device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
     into_card: Annotated[
@@ -141,7 +144,7 @@ def evaluate(
         dealt: dict[str, list[Case]] = {str(name): part for name, part in split_cases(cases).items()}
         cases = dealt[split]
     err = console.err()
-    judging = _of_run(run) if run is not None else _of_model(str(model), device)
+    judging = _of_run(run, checkpoint) if run is not None else _of_model(str(model), device)
     with judging as judged, console.progress_bar(err) as bar:
         task = bar.add_task("evaluating", total=len(cases))
         found = compare(
@@ -183,12 +186,12 @@ def _of_model(name: str, device: str) -> Iterator[_Judged]:
 
 
 @contextmanager
-def _of_run(run: Path) -> Iterator[_Judged]:
+def _of_run(run: Path, checkpoint: Checkpoint) -> Iterator[_Judged]:
     """Yield the averaged network of a run that has no model folder."""
     from napari_medfreq.train.evaluate import network_predictor
     from napari_medfreq.train.export import load_run
 
-    config, network = load_run(run)
+    config, network = load_run(run, checkpoint.value)
     yield _Judged(config.input, config.labels, network_predictor(network, config.input), None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from napari_medfreq.errors import InputError
@@ -85,6 +85,14 @@ class Region:
     mean_probability: float | None
     mean_uncertainty: float | None
 
+    @property
+    def size_text(self) -> str:
+        """`size` with its unit, as it is read: ``37,419 px``, ``1.45 ml``, ``not found``."""
+        if self.voxels == 0:
+            return "not found"
+        digits = f"{self.size:,.0f}" if self.size_unit == "px" or self.size >= 1000 else f"{self.size:.3g}"
+        return f"{digits} {self.size_unit}"
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -113,6 +121,14 @@ class Segmentation:
     uncertainty: Volume | None
     regions: tuple[Region, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def named_labels(self) -> Volume:
+        """`labels` with a header that names the labels and the model, as a DICOM SEG wants to state them."""
+        names = {region.label.value: region.label.name for region in self.regions}
+        model = self.provenance.get("model", {})
+        algorithm = {key: model[key] for key in ("name", "version") if key in model}
+        return replace(self.labels, header={**self.labels.header, "labels": names, "algorithm": algorithm})
 
 
 class Sink(Protocol):

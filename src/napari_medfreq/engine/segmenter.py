@@ -144,6 +144,15 @@ class Segmenter:
             notes.append(f"{volume.name} states no pixel size; 1 mm was assumed, which the model needs to know.")
         if spec.slices > 1 and (len(volume.spatial_axes) == 2 or 1 in volume.spatial_shape):
             notes.append(f"{volume.name} is a single slice; the model expects to see its neighbours as well.")
+        if len(volume.spatial_axes) == 3 and spec.spacing is None and spec.slices == 1:
+            kinds = ", ".join(spec.modalities) or "pictures"
+            notes.append(f"{self.folder.title} was made for pictures ({kinds}); {volume.name} is a volume.")
+        field_of_view = max(n * step for n, step in zip(volume.spatial_shape, volume.spacing, strict=True))
+        if spec.spacing is not None and volume.calibrated and field_of_view > 2 * spec.size * spec.spacing:
+            notes.append(
+                f"{self.folder.title} was trained on crops of {spec.size * spec.spacing:.0f} mm; {volume.name} spans "
+                f"{field_of_view:.0f} mm, so what is found outside of such a crop means nothing."
+            )
         return notes
 
 

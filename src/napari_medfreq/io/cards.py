@@ -54,6 +54,22 @@ class Card:
         facts["data"] = list(self.data)
         return f"{_FENCE}\n{tomli_w.dumps(facts)}{_FENCE}\n\n{text.strip()}\n"
 
+    def figures(self) -> str:
+        """Return `metrics` as a Markdown table: images, Dice, IoU and mean absolute error of each set and label."""
+        lines = ["| set | images | Dice | IoU | MAE | |", "|---|---|---|---|---|---|"]
+        for name, row in self.metrics.items():
+            lines.append(_figures(name, row, row.get("n", "")))
+            lines += [_figures(f"{name}: {label}", part, "") for label, part in row.get("labels", {}).items()]
+        return "\n".join(lines)
+
+
+def _figures(name: str, row: dict[str, Any], images: Any) -> str:
+    cells = [f"{row[key]:.3f}" if key in row else "" for key in ("dice", "iou", "mae")]
+    empty = row.get("empty", {})
+    wrong = empty.get("n", 0) - empty.get("nothing_marked", 0)
+    note = f"marked something on {wrong} of {empty['n']} images without a target" if empty else ""
+    return f"| {' | '.join([name, str(images), *cells, note])} |"
+
 
 def parse_card(markdown: str, source: Path) -> Card:
     """Return the card that `markdown` holds.

@@ -135,7 +135,10 @@ def _scan(folder: Path) -> tuple[dict[str, Stack], dict[str, list[Plane]]]:
         else:
             planes += found
     if not planes and not segmentations:
-        raise FileError(f"{folder} holds no DICOM image. Open the image files in it one by one.")
+        raise FileError(
+            f"{folder} holds no DICOM image. Images of another kind are opened by their files, not by their folder: "
+            f"{folder.name}/*"
+        )
     stacks: dict[str, Stack] = {}
     counts: dict[str, int] = {}
     for stack in stacks_of(planes):

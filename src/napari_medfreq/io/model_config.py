@@ -181,9 +181,9 @@ def _check_keys(where: Path, part: str, table: Any, known: set[str], *, required
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` as TOML knows it: lists for tuples, and None left out (a missing key means the default)."""
+    """Return `value` as TOML knows it: lists for tuples; None and () left out (a missing key means the default)."""
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items() if entry is not None}
+        return {str(key): _plain(entry) for key, entry in value.items() if entry is not None and entry != ()}
     if isinstance(value, (tuple, list)):
         return [_plain(entry) for entry in value]
     return value

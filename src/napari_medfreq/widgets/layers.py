@@ -130,8 +130,8 @@ def _place(volume: Volume, turn: Orientation) -> dict[str, Any]:
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     # Along its own axes, which are the world's unless the grid is oblique: volumes that share a tilt stay aligned.
     origin = (lps[:3, 3] @ (lps[:3, :3] / spacing))[:n][::-1]
-    scale = np.concatenate([np.ones(len(frames)), spacing[:n][::-1]])
-    translate = np.concatenate([np.zeros(len(frames)), origin])
+    scale = _short(np.concatenate([np.ones(len(frames)), spacing[:n][::-1]]))
+    translate = _short(np.concatenate([np.zeros(len(frames)), origin]))
     world = np.diag([*scale, 1.0])
     world[:-1, -1] = translate
     return {
@@ -142,6 +142,11 @@ def _place(volume: Volume, turn: Orientation) -> dict[str, Any]:
         "axis_labels": (*frames, *volume.spatial_axes),
         "metadata": {METADATA: Placement(without_voxels(volume), turn, world)},
     }
+
+
+def _short(lengths: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round to 2**-24 mm: napari counts slices by a division whose rounding errors would hide the last one."""
+    return np.asarray(np.rint(lengths * 2**24) / 2**24)
 
 
 def _integers(data: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout
 
@@ -36,7 +36,6 @@ def card_markdown(model: ModelFolder) -> str:
         f"; {model.input.slices} neighbouring slices together" if model.input.slices > 1 else ""
     )
     parts = [
-        f"# {card.title}",
         card.summary,
         f"**For:** {card.intended_use}",
         f"**Not for:** {card.not_for}",
@@ -48,20 +47,5 @@ def card_markdown(model: ModelFolder) -> str:
     if card.data:
         parts.append("## Trained on\n\n" + "\n".join(f"- {entry}" for entry in card.data))
     if card.metrics:
-        parts.append("## Measured\n\n" + _metrics_table(card.metrics))
+        parts.append("## Measured on cases kept out\n\n" + card.figures())
     return "\n\n".join([*parts, card.text])
-
-
-def _metrics_table(metrics: dict[str, Any]) -> str:
-    """Return figures by data set as a Markdown table; a figure that stands alone has a row of its own."""
-    rows = {name: value if isinstance(value, dict) else {"value": value} for name, value in metrics.items()}
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    lines = [f"| set | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(_cell(row.get(key)) for key in columns)} |" for name, row in rows.items()]
-    return "\n".join(lines)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

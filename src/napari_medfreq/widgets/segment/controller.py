@@ -206,6 +206,8 @@ class SegmentController(QObject):
 
     def _finish(self, results: ResultLayers, segmentation: Segmentation) -> None:
         results.finish(segmentation)
+        if self.results is not None:
+            self.results.step_aside()
         self.results = results
         self._end(keep=True)
         self.found.emit(segmentation)

@@ -177,8 +177,7 @@ class SegmentDock(QWidget):
         self.bar.setMaximum(max(progress.total, 1))
         self.bar.setValue(progress.done)
         left = progress.total - progress.done
-        counted = f": {progress.done} of {progress.total}, {left} to go" if progress.total else "…"
-        self.bar.setFormat(progress.text + counted)
+        self.bar.setFormat(f"{progress.text}, {left} to go" if progress.total else f"{progress.text}…")
 
     def _show_found(self, segmentation: Segmentation) -> None:
         self.table.show_regions(segmentation.regions)

@@ -70,21 +70,11 @@ def _volume(results: ResultLayers, kind: Kind) -> Volume:
     segmentation = results.segmentation
     volume: Volume | None = getattr(segmentation, kind, None)
     layer = results.layer(kind)
-    if volume is None or layer is None:
+    if segmentation is None or volume is None or layer is None:
         raise FileError(f"There is no {kind} to export. Segment an image first.")
     if kind != "labels":
         return volume
-    return replace(volume, data=volume_of(layer).data, header=_header(results, volume))
-
-
-def _header(results: ResultLayers, volume: Volume) -> dict[str, Any]:
-    """Return the source's header, with what formats that name their labels want to know."""
-    model = results.model
-    return {
-        **volume.header,
-        "labels": {label.value: label.name for label in model.labels},
-        "algorithm": {"name": model.name, "version": model.version},
-    }
+    return replace(segmentation.named_labels, data=volume_of(layer).data)
 
 
 def _from_dicom(volume: Volume) -> bool:

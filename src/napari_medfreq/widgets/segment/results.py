@@ -124,6 +124,12 @@ class ResultLayers:
                 layer.refresh(extent=False)
         self._stale.clear()
 
+    def step_aside(self) -> None:
+        """Hide the layers, so that the next result is not drawn over this one."""
+        for layers in self._layers.values():
+            for layer in layers:
+                layer.visible = False
+
     def discard(self) -> None:
         """Take the layers away again."""
         self._planned.clear()
@@ -142,7 +148,7 @@ class ResultLayers:
         spatial = len(self._volume.spatial_axes) + (self._volume.axes[0] == "t")
         if array.ndim == spatial:
             return [(array, name)]
-        return [(array[i], f"{name} {label.name}") for i, label in enumerate(self.model.labels)]
+        return [(array[i], f"{label.name} {name}") for i, label in enumerate(self.model.labels)]
 
     def _create(self, volume: Volume) -> Layer:
         from napari.layers import Layer

@@ -55,7 +55,7 @@ class RegionTable(QTableWidget):
         for row, region in enumerate(self._regions):
             name = QTableWidgetItem(_swatch(region.label.colour), region.label.name)
             self.setItem(row, 0, name)
-            numbers = (_size(region), _fraction(region.mean_probability), _fraction(region.mean_uncertainty))
+            numbers = (region.size_text, _fraction(region.mean_probability), _fraction(region.mean_uncertainty))
             for column, text in enumerate(numbers, start=1):
                 item = QTableWidgetItem(text)
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -76,13 +76,6 @@ def regions_csv(regions: Sequence[Region]) -> str:
         means = ("" if mean is None else mean for mean in (region.mean_probability, region.mean_uncertainty))
         writer.writerow((label.value, label.name, region.voxels, region.size, region.size_unit, *means))
     return text.getvalue()
-
-
-def _size(region: Region) -> str:
-    if region.voxels == 0:
-        return "not found"
-    digits = f"{region.size:,.0f}" if region.size_unit == "px" or region.size >= 1000 else f"{region.size:.3g}"
-    return f"{digits} {region.size_unit}"
 
 
 def _fraction(mean: float | None) -> str:
