@@ -341,6 +341,17 @@ def test_what_the_model_has_to_guess_is_said(volume_model: ModelFolder, sink: An
     assert any("single slice" in note for note in sink.notes)
 
 
+def test_an_image_that_the_model_was_not_made_for_is_said(
+    rgb_model: ModelFolder, volume_model: ModelFolder, sink: Any, blobs: Callable[..., Any]
+) -> None:
+    opened(rgb_model.path).segment(Volume(blobs((2, 40, 40)), name="head"), EXACT, sink)
+    assert any("made for pictures" in note and "head is a volume" in note for note in sink.notes)
+    sink.notes.clear()
+    wide = Volume(blobs((2, 40, 40)), np.diag([9.0, 9.0, 9.0, 1.0]), name="whole head")
+    opened(volume_model.path).segment(wide, EXACT, sink)
+    assert any("whole head spans 360 mm" in note for note in sink.notes)
+
+
 @pytest.mark.parametrize(
     ("data", "axes", "words"),
     [

@@ -100,6 +100,8 @@ def test_runs_in_a_row_leave_earlier_results_alone(
     assert len(viewer.layers) == 7
     assert first.data[5, 5] == 9
     assert viewer.layers[-1] is not first
+    assert not first.visible  # two masks over each other could not be told apart
+    assert [layer.visible for layer in viewer.layers if isinstance(layer, Labels)].count(True) == 1
 
 
 def test_an_edited_result_is_exported_voxel_on_voxel_with_its_provenance(
