@@ -34,14 +34,19 @@ def transformers_encoder(precision: str) -> Callable[[], object]:
 
 
 def our_encoder(precision: str) -> Callable[[], object]:
-    """Our encoder with the weights of the other; refuses to start if its outputs differ."""
+    """Our encoder with the weights of the other, in a process set up as the compute process is.
+
+    Refuses to start if its outputs differ.
+    """
     import torch
     from safetensors.torch import load_file
     from transformers import SegformerConfig, SegformerModel
 
+    from napari_medfreq.engine.device import tune_allocator
     from napari_medfreq.nn.mit import MiTConfig, MixTransformer
     from napari_medfreq.nn.segformer import load_segformer
 
+    tune_allocator()
     torch.manual_seed(0)
     other = SegformerModel(SegformerConfig()).eval()
     network = MixTransformer(MiTConfig("b0")).eval()
@@ -70,12 +75,14 @@ def transformers_segformer() -> Callable[[], object]:
 
 
 def our_network(precision: str) -> Callable[[], object]:
-    """MMSNet-B0 with all its parts: adapters, contourlet prompt, frequency guidance."""
+    """MMSNet-B0 with all its parts: adapters, contourlet prompt, frequency guidance; set up as in the compute process."""
     import torch
 
+    from napari_medfreq.engine.device import tune_allocator
     from napari_medfreq.engine.fusion import fused
     from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
 
+    tune_allocator()
     return _timed(fused(MMSNet(MMSNetConfig(classes=2))).to(getattr(torch, precision)))
 
 
