@@ -75,7 +75,7 @@ def transformers_segformer() -> Callable[[], object]:
 
 
 def our_network(precision: str) -> Callable[[], object]:
-    """MMSNet-B0 with all its parts: adapters, contourlet prompt, frequency guidance; set up as in the compute process."""
+    """MMSNet-B0 with all its parts, in a process set up as the compute process is."""
     import torch
 
     from napari_medfreq.engine.device import tune_allocator
