@@ -140,3 +140,12 @@ def test_files_that_are_missing_or_damaged_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(case.image)
     with pytest.raises(DatasetError, match="nothing to train on"):
         pack([case], RGB, 32)
+
+
+def test_contrasts_are_scaled_each_by_itself_as_in_use() -> None:
+    ramp = np.linspace(0, 1, 32 * 32, dtype=np.float32).reshape(32, 32)
+    image = Volume(np.stack([ramp, 1000 * ramp]), axes="cyx", calibrated=False)
+    mask = Volume(np.ones((32, 32), np.uint8), axes="yx", calibrated=False)
+    (sample,), _ = prepare(image, mask, InputSpec(("t1", "t2"), size=32, normalisation="percentile"), 32)
+    np.testing.assert_array_equal(sample[0], sample[1])
+    assert sample[0].max() == 255

@@ -165,7 +165,9 @@ def _planes(
 def picture(image: Volume, spec: InputSpec) -> torch.Tensor:
     """Return the channels (C, H, W) of a 2D image in [0, 1]; grey is repeated where the model wants colours."""
     channels = image.data if image.axes[0] == "c" else image.data[None]
-    scaled = torch.from_numpy(inputs.normalise(np.ascontiguousarray(channels), spec.normalisation))
+    # As the engine does: colours share one scale, contrasts have each their own.
+    groups = [channels] if spec.normalisation == "unit" else np.split(channels, len(channels))
+    scaled = torch.from_numpy(np.concatenate([inputs.normalise(group, spec.normalisation) for group in groups]))
     if len(scaled) == len(spec.channels):
         return scaled
     return scaled.mean(dim=0, keepdim=True).expand(len(spec.channels), -1, -1)
