@@ -141,6 +141,8 @@ class TrainConfig:
         Fields of `MMSNetConfig`; channels and classes follow from `input` and `labels`.
     architecture : {"mmsnet", "monai-unet"}
         ``monai-unet`` is the baseline that results are compared with.
+    start : str
+        Name or folder of the model whose weights the run begins with; empty begins with random ones.
     ema : float
         Decay of the averaged weights, which are what is validated and exported.
     checkpoint_every : int
@@ -170,6 +172,7 @@ class TrainConfig:
     augment: AugmentConfig = AugmentConfig()
     version: str = "1"
     seed: int = 0
+    start: str = ""
     ema: float = 0.998
     checkpoint_every: int = 4000
     workers: int = 0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_medfreq.errors import DatasetError
+from napari_medfreq.errors import DatasetError, ModelError
+from napari_medfreq.io.models import open_model, verify
 from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig, Supervision
 
 if TYPE_CHECKING:
@@ -43,13 +46,30 @@ class UNetBaseline(nn.Module):
 
 
 def build_network(config: TrainConfig) -> MMSNet | UNetBaseline:
-    """Return the untrained network of a run.
+    """Return the network of a run with the weights that it starts from.
 
     Raises
     ------
     DatasetError
-        If the config's table ``network`` asks for what does not exist.
+        If the config's table ``network`` asks for what does not exist, or the model that it starts from does not fit.
     """
+    network = _random_network(config)
+    if config.start:
+        _load_start(network, config)
+    return network
+
+
+def _load_start(network: nn.Module, config: TrainConfig) -> None:
+    try:
+        folder = open_model(config.start)
+        verify(folder)
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(folder.weights).items()})
+    except (ModelError, SafetensorError, RuntimeError, OSError) as error:
+        message = f"the training config {config.name!r} cannot start from {config.start!r}: {error}"
+        raise DatasetError(message) from error
+
+
+def _random_network(config: TrainConfig) -> MMSNet | UNetBaseline:
     if config.architecture == "monai-unet":
         return UNetBaseline(config.in_channels, config.classes)
     values = {**config.network, "in_channels": config.in_channels, "classes": config.classes}
