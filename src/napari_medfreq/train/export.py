@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from safetensors.torch import save
@@ -42,7 +43,7 @@ def load_run(folder: Path, checkpoint: runs.Averaged = "best") -> tuple[TrainCon
     saved = runs.load_checkpoint(folder, checkpoint)
     if saved is None:
         raise DatasetError(f"{folder}: the run has no checkpoint '{checkpoint}' yet; let it train on.")
-    network = build_network(config)
+    network = build_network(replace(config, start=""))  # the model that it started from may be gone
     network.load_state_dict(saved["average"])
     return config, network.eval()
 
@@ -92,9 +93,10 @@ def _halved(state: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 def _story(config: TrainConfig, network: MMSNetConfig) -> str:
     stages = ", then ".join(f"{stage.samples:,} images of {stage.size} pixels" for stage in config.stages)
+    start = f"the weights of an earlier {config.start}" if config.start else "random weights"
     return (
         f"# {config.title}\n\n"
-        f"MMSNet with a MiT-{network.backbone.upper()} encoder, trained from random weights on {stages}; "
+        f"MMSNet with a MiT-{network.backbone.upper()} encoder, trained from {start} on {stages}; "
         f"seed {config.seed}. The weights are an exponential moving average (decay {config.ema}).\n\n"
         "The split is by person, case or endoscopy sequence; the figures above were measured on test cases that were "
         "used neither for training nor for choosing anything."
