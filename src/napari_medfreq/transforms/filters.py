@@ -1,18 +1,20 @@
 """Filter coefficients of the contourlet family, and their frequency responses.
 
 Sources: the 9-7 pair is that of Cohen, Daubechies and Feauveau (1992); ``pkva`` is the ladder filter of Phoong, Kim,
-Vaidyanathan and Ansari (1995), as used by Do and Vetterli (2005).
+Vaidyanathan and Ansari (1995), as used by Do and Vetterli (2005). The ``meyer`` filters are given by their responses
+(Meyer 1985; Lu and Do 2006 use them against the aliasing of the Laplacian pyramid): exactly flat outside a smooth
+transition, so that what lies outside it cannot leak.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-PyramidFilter = Literal["9-7", "5-3", "haar"]
-DirectionalFilter = Literal["pkva", "haar"]
+PyramidFilter = Literal["9-7", "5-3", "haar", "meyer"]
+DirectionalFilter = Literal["pkva", "haar", "meyer"]
 
 _ROOT2 = float(np.sqrt(2.0))
 
@@ -48,19 +50,42 @@ def pyramid_responses(
     if name == "haar":
         response = (1 + np.exp(1j * omega)) / _ROOT2
         return response, response.conj()
+    if name == "meyer":
+        response = np.sqrt(1 + half_band(2 * omega, np.pi / 3)).astype(np.complex128)
+        return response, response
     if name not in _PYRAMID:
-        raise ValueError(f"pyramid filter {name!r} is not one of 9-7, 5-3, haar")
+        raise ValueError(f"pyramid filter {name!r} is not one of {', '.join(get_args(PyramidFilter))}")
     analysis, synthesis = (_cosine_series(taps, omega) for taps in _PYRAMID[name])
     return analysis, synthesis
 
 
-def ladder_response(name: DirectionalFilter, omega: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return ``F(w) = 2 sum_k f_k cos((k + 1/2) w)``: about +1 for ``|w| < pi`` and -1 beyond, period 4 pi."""
+def ladder_response(
+    name: DirectionalFilter, omega: npt.NDArray[np.float64], transition: float = np.pi / 3
+) -> npt.NDArray[np.float64]:
+    """Return ``F(w)``, about +1 for ``|w| < pi`` and -1 beyond, with period 4 pi and ``F(w + 2 pi) = -F(w)``.
+
+    Of ``pkva`` and ``haar`` it is ``2 sum_k f_k cos((k + 1/2) w)``; of ``meyer`` it is `half_band`, for which alone
+    `transition` counts.
+    """
+    if name == "meyer":
+        return half_band(omega, transition)
     if name not in _LADDER:
-        raise ValueError(f"directional filter {name!r} is not one of pkva, haar")
+        raise ValueError(f"directional filter {name!r} is not one of {', '.join(get_args(DirectionalFilter))}")
     taps = np.asarray(_LADDER[name])
     orders = np.arange(len(taps)) + 0.5
     result: npt.NDArray[np.float64] = 2 * np.tensordot(taps, np.cos(np.multiply.outer(orders, omega)), axes=1)
+    return result
+
+
+def half_band(omega: npt.NDArray[np.float64], transition: float) -> npt.NDArray[np.float64]:
+    """Return 1 for ``|w| < pi - transition`` and -1 for ``|w| > pi + transition``, with period 4 pi.
+
+    Between them it falls as ``cos(pi v(x))`` with Meyer's ``v(x) = x^4 (35 - 84 x + 70 x^2 - 20 x^3)``; since
+    ``v(x) + v(1 - x) = 1``, a shift by 2 pi changes the sign.
+    """
+    distance = np.abs((omega + 2 * np.pi) % (4 * np.pi) - 2 * np.pi)
+    x = np.clip((distance - np.pi) / (2 * transition) + 0.5, 0.0, 1.0)
+    result: npt.NDArray[np.float64] = np.cos(np.pi * x**4 * (35 + x * (-84 + x * (70 - 20 * x))))
     return result
 
 
