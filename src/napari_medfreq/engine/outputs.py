@@ -11,6 +11,8 @@ from napari_medfreq.engine.monte_carlo import entropy
 from napari_medfreq.engine.options import Region, Segmentation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
     from torch import Tensor
@@ -61,7 +63,7 @@ class Outputs:
     def write(self, sink: Sink, planes: Planes, start: int, mean: Tensor, threshold: float) -> None:
         """Write the probabilities `mean`, (N, K, H, W), of the planes from `start` on and tell `sink` where."""
         values: dict[str, Tensor] = {
-            "labels": self._decide(mean, threshold),
+            "labels": decide(mean, self.names, threshold)[:, None],
             "probability": self._foreground(mean).half(),
         }
         if self.uncertainty is not None:
@@ -105,15 +107,16 @@ class Outputs:
             provenance=provenance,
         )
 
-    def _decide(self, mean: Tensor, threshold: float) -> Tensor:
-        """Return the mask (N, 1, H, W), uint8."""
-        if mean.shape[1] == 1:
-            return (mean >= threshold).to(torch.uint8) * self.names[0].value
-        values = torch.tensor([0, *(name.value for name in self.names)], dtype=torch.uint8, device=mean.device)
-        return values[mean.argmax(dim=1, keepdim=True)]
-
     def _foreground(self, mean: Tensor) -> Tensor:
         """Return the probability of the label, of each label, or of any label, as the array has room for."""
         if mean.shape[1] == 1:
             return mean
         return mean[:, 1:] if self.probability.ndim > self.labels.ndim else 1 - mean[:, :1]
+
+
+def decide(mean: Tensor, names: Sequence[LabelName], threshold: float) -> Tensor:
+    """Return the mask (N, H, W), uint8, for probabilities (N, K, H, W) of `names`."""
+    if mean.shape[1] == 1:
+        return (mean[:, 0] >= threshold).to(torch.uint8) * names[0].value
+    values = torch.tensor([0, *(name.value for name in names)], dtype=torch.uint8, device=mean.device)
+    return values[mean.argmax(dim=1)]

@@ -111,7 +111,7 @@ class NeedsRequest(Request[Needs]):
 
     The plane is named as in `ListenRequest`, but by ``options.plane``; where the model sees neighbouring planes the
     band is muted in them as well. Before anything is computed ``Allocated("dice", array)`` arrives: float64, one entry
-    for each band in the order of the layout (as `AnalyseRequest` gives it). ``Partial("dice", ((i, i + 1),))`` says that
+    each band in the order of the layout (see `AnalyseRequest`). ``Partial("dice", ((i, i + 1),))`` says that
     entry `i` is there (until then it means nothing), and `Progress` goes along. Cancelled between two bands.
 
     Parameters
