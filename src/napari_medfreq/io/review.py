@@ -1,0 +1,196 @@
+"""What a review consists of: cases, the regions to look at in each, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from napari_medfreq.errors import FileError
+from napari_medfreq.io.models import LabelName
+from napari_medfreq.volume import Volume
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_medfreq.volume import Axes
+
+State = Literal["open", "corrected", "accepted", "flagged"]
+STATES: tuple[State, ...] = get_args(State)
+Bounds = tuple[tuple[int, int], ...]
+"""Start and stop along each axis of an array."""
+
+
+@dataclass(frozen=True)
+class ReviewRegion:
+    """A connected region where the mask is most likely wrong.
+
+    Parameters
+    ----------
+    number : int
+        Counts from 1 within its case, in the order of `priority`.
+    bounds : tuple of (start, stop)
+        The smallest box around it, along the axes of the mask.
+    centre : tuple of int
+        The voxel where it is most uncertain, along the axes of the mask.
+    voxels : int
+        Its size; what has to be looked at.
+    size : float
+        The same in `size_unit`.
+    size_unit : str
+        ``mm³``, ``mm²`` or ``px``.
+    label : int
+        The label whose outline it belongs to.
+    uncertainty : float
+        Mean over the region, range [0, 1].
+    expected_errors : float
+        How many of its voxels are expected to be wrong.
+    gain : float
+        Expected gain of the case's Dice where it is corrected.
+    priority : float
+        What the queue is sorted by, highest first: the expected gain for each voxel that has to be looked at.
+    """
+
+    number: int
+    bounds: Bounds
+    centre: tuple[int, ...]
+    voxels: int
+    size: float
+    size_unit: str
+    label: int
+    uncertainty: float
+    expected_errors: float
+    gain: float
+    priority: float
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ReviewRegion:
+        """Return what `dataclasses.asdict` made a dict of, also by way of JSON."""
+        bounds = tuple((int(start), int(stop)) for start, stop in values["bounds"])
+        return cls(**{**values, "bounds": bounds, "centre": tuple(int(v) for v in values["centre"])})
+
+
+@dataclass(frozen=True)
+class ReviewCase:
+    """An image under review.
+
+    Parameters
+    ----------
+    id : str
+        The name of its folder within the review.
+    name : str
+        What to call it on screen.
+    grid : Volume
+        The mask's grid, without voxels (`data` repeats a single zero).
+    digest : str
+        SHA-256 of the image's voxels, see `voxel_digest`: a changed image is noticed.
+    model : dict
+        Name, version and hash of the model that made the mask.
+    labels : tuple of LabelName
+        What the mask may hold.
+    regions : tuple of ReviewRegion
+        The queue, best first.
+    expected_dice : float, optional
+        Of the mask as the model made it, range [0, 1].
+    """
+
+    id: str
+    name: str
+    grid: Volume
+    digest: str
+    model: dict[str, str] = field(default_factory=dict)
+    labels: tuple[LabelName, ...] = ()
+    regions: tuple[ReviewRegion, ...] = ()
+    expected_dice: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; the grid's header is left out, since the source file has it."""
+        grid = self.grid
+        return {
+            "id": self.id,
+            "name": self.name,
+            "digest": self.digest,
+            "model": self.model,
+            "labels": [asdict(label) for label in self.labels],
+            "regions": [asdict(region) for region in self.regions],
+            "expected_dice": self.expected_dice,
+            "grid": {
+                "shape": list(grid.data.shape),
+                "dtype": str(grid.data.dtype),
+                "affine": grid.affine.tolist(),
+                "axes": grid.axes,
+                "calibrated": grid.calibrated,
+                "source": None if grid.source is None else str(grid.source),
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ReviewCase:
+        """Return the case that `to_dict` described.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it did not.
+        """
+        stored = values["grid"]
+        axes: Axes = stored["axes"]
+        grid = Volume(
+            np.broadcast_to(np.zeros((), stored["dtype"]), tuple(stored["shape"])),
+            np.array(stored["affine"], dtype=np.float64),
+            axes,
+            kind="labels",
+            name=values["name"],
+            calibrated=stored["calibrated"],
+            source=None if stored["source"] is None else Path(stored["source"]),
+        )
+        return cls(
+            id=values["id"],
+            name=values["name"],
+            grid=grid,
+            digest=values["digest"],
+            model=values["model"],
+            labels=tuple(LabelName(**label) for label in values["labels"]),
+            regions=tuple(ReviewRegion.from_dict(region) for region in values["regions"]),
+            expected_dice=values["expected_dice"],
+        )
+
+
+def new_case(name: str, image: Volume, mask: Volume, taken: set[str] | frozenset[str] = frozenset()) -> ReviewCase:
+    """Return a case without regions for the `mask` of `image`; its id is made of `name` and not one of `taken`."""
+    stem = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-")[:60] or "case"
+    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(taken) + 2))
+    grid = replace(mask, data=np.broadcast_to(np.zeros((), mask.data.dtype), mask.data.shape))
+    lower = {other.lower() for other in taken}  # some file systems do not tell A from a
+    return ReviewCase(next(n for n in names if n.lower() not in lower), name, grid, voxel_digest(image))
+
+
+def voxel_digest(volume: Volume) -> str:
+    """Return the SHA-256 of the voxels of `volume`, their type and their shape; not of its file."""
+    digest = hashlib.sha256(f"{volume.data.dtype.str}{volume.data.shape}".encode())
+    for part in volume.data if volume.data.ndim > 2 else volume.data[None]:
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
+def check_source(case: ReviewCase, image: Volume) -> None:
+    """Refuse an image that is not the one under review.
+
+    Raises
+    ------
+    FileError
+        If it has changed since the review began.
+    """
+    if voxel_digest(image) != case.digest:
+        raise FileError(
+            f"{image.source or image.name} has changed since the review of {case.name} began, so its mask may no "
+            "longer fit. Open the image as it was, or begin a new review; the old one stays as it is."
+        )
+
+
+def put(labels: npt.NDArray[Any], start: tuple[int, ...], values: npt.NDArray[Any]) -> None:
+    """Write `values` into `labels` from the voxel `start` on, in place."""
+    labels[tuple(slice(first, first + length) for first, length in zip(start, values.shape, strict=True))] = values
