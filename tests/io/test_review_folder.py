@@ -167,6 +167,11 @@ def test_an_unknown_state_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
             review.set_state(case, 1, "done")  # type: ignore[arg-type]
 
 
+def accept_nine(review: ReviewFolder, case: str) -> None:
+    for number in range(9):
+        review.set_state(case, number, "accepted")
+
+
 @pytest.mark.parametrize("free", [10, 200])
 def test_a_full_disk_keeps_all_that_was_saved_before(tmp_path: Path, free: int) -> None:
     """No file may grow over its limit: the system then fails in the middle of a write, as it does on a full disk."""
@@ -181,8 +186,7 @@ def test_a_full_disk_keeps_all_that_was_saved_before(tmp_path: Path, free: int) 
             with pytest.raises(FileError, match="the disk is full"):
                 review.save_stroke(case, (0, 0, 0), noise)
             with pytest.raises(FileError, match="the disk is full"):
-                for number in range(9):
-                    review.set_state(case, number, "accepted")
+                accept_nine(review, case)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         review.set_state(case, 9, "flagged")

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -159,20 +158,12 @@ class ReviewFolder:
         return self.path / _CASES / case
 
     def _append(self, kind: str, **values: Any) -> None:
-        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **values}) + "\n"
+        entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **values}
+        path = self.path / _EVENTS
         try:
-            with (self.path / _EVENTS).open("a", encoding="utf-8", newline="\n") as file:
-                before = file.tell()
-                try:
-                    file.write(line)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    with suppress(OSError):
-                        os.truncate(self.path / _EVENTS, before)
-                    raise
+            append_line(path, json.dumps(entry))
         except OSError as error:
-            raise write_error(self.path / _EVENTS, error) from error
+            raise write_error(path, error) from error
 
     def _read(self) -> None:
         for event in self._events():
@@ -252,6 +243,21 @@ def _locked(path: Path) -> FileLock:
     except OSError as error:
         raise write_error(path, error) from error
     return lock
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append `line` to the file `path`, whole or not at all, and wait until it is on the disk."""
+    rest = memoryview(f"{line}\n".encode())
+    # Unbuffered: what a full disk refused must not be tried again when the file is closed.
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def _numbers(folder: Path, kind: str) -> list[int]:
