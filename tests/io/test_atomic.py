@@ -14,7 +14,7 @@ import pytest
 
 from napari_medfreq.errors import FileError
 from napari_medfreq.io import files
-from napari_medfreq.io.atomic import replacing, write_error
+from napari_medfreq.io.atomic import append_line, replacing, write_error
 from napari_medfreq.volume import Volume
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, name: 
     with pytest.raises(FileError, match=r"not written.*full"), disk_of(9000):
         files.write(content_for(name), tmp_path / name)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"precious")]
+
+
+@pytest.mark.parametrize("free", [0, 1, 9])
+def test_a_line_that_does_not_fit_on_the_disk_is_not_begun(tmp_path: Path, free: int) -> None:
+    log = tmp_path / "log"
+    append_line(log, "first")
+    with pytest.raises(FileError, match=r"log was not written.*full"), disk_of(6 + free):
+        append_line(log, "ten bytes.")
+    append_line(log, "last")
+    assert log.read_bytes() == b"first\nlast\n"
 
 
 @pytest.mark.parametrize("missing", [1, 60])

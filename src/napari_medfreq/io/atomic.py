@@ -50,6 +50,30 @@ def replacing(target: Path, suffix: str | None = None) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append `line` to the file `path`, whole or not at all, and wait until it is on the disk.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written; what the file held before is unchanged.
+    """
+    rest = memoryview(f"{line}\n".encode())
+    try:
+        # Unbuffered: what a full disk refused must not be tried again when the file is closed.
+        with path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def write_error(target: Path, error: OSError) -> FileError:
     """Return the `FileError` that says why `target` could not be written and what to do about it."""
     if error.errno in _FULL:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from napari_medfreq import __version__
 from napari_medfreq.errors import FileError
-from napari_medfreq.io.atomic import replacing, write_error
+from napari_medfreq.io.atomic import append_line, replacing, write_error
 from napari_medfreq.io.review import STATES, ReviewCase, State, put
 
 if TYPE_CHECKING:
@@ -159,11 +159,7 @@ class ReviewFolder:
 
     def _append(self, kind: str, **values: Any) -> None:
         entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **values}
-        path = self.path / _EVENTS
-        try:
-            append_line(path, json.dumps(entry))
-        except OSError as error:
-            raise write_error(path, error) from error
+        append_line(self.path / _EVENTS, json.dumps(entry))
 
     def _read(self) -> None:
         for event in self._events():
@@ -243,21 +239,6 @@ def _locked(path: Path) -> FileLock:
     except OSError as error:
         raise write_error(path, error) from error
     return lock
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append `line` to the file `path`, whole or not at all, and wait until it is on the disk."""
-    rest = memoryview(f"{line}\n".encode())
-    # Unbuffered: what a full disk refused must not be tried again when the file is closed.
-    with path.open("ab", buffering=0) as file:
-        before = file.seek(0, os.SEEK_END)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(before)
-            raise
 
 
 def _numbers(folder: Path, kind: str) -> list[int]:

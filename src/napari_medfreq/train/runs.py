@@ -12,7 +12,7 @@ import torch
 
 from napari_medfreq import __version__
 from napari_medfreq.errors import DatasetError, FileError
-from napari_medfreq.io.atomic import replacing, write_error
+from napari_medfreq.io.atomic import append_line, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,12 +65,7 @@ def append_event(folder: Path, kind: str, **values: Any) -> None:
         If it cannot be written.
     """
     entry = {"time": round(time.time(), 2), "kind": kind, **values}
-    line = json.dumps(entry, default=float) + "\n"
-    try:
-        with (folder / EVENTS).open("a", encoding="utf-8") as file:
-            file.write(line)
-    except OSError as error:
-        raise write_error(folder / EVENTS, error) from error
+    append_line(folder / EVENTS, json.dumps(entry, default=float))
 
 
 def save_checkpoint(folder: Path, name: Checkpoint, state: dict[str, Any]) -> None:
