@@ -41,7 +41,7 @@ class FrequencyPrompt(nn.Module):
         if kind not in ("contourlet", "fft", "wavelet"):
             raise ValueError(f"prompt {kind!r} is not one of contourlet, fft, wavelet")
         self.kind = kind
-        self.contourlet = Contourlet(levels)
+        self.contourlet = Contourlet(levels, pyramid="9-7", directional="pkva")
         channels = [1, *ranks[:-1]]
         self.embeddings = nn.ModuleList(
             PatchEmbedding(c, rank, *patch) for c, rank, patch in zip(channels, ranks, _PATCHES, strict=True)

@@ -8,27 +8,28 @@ reconstruction is exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from math import atan, degrees
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from napari_medfreq.transforms.directional import wedges
-from napari_medfreq.transforms.filters import (
-    DirectionalFilter,
-    PyramidFilter,
-    angular_frequencies,
-    pyramid_responses,
-)
+from napari_medfreq.transforms.bands import Band, BandKey
+from napari_medfreq.transforms.contourlet_kernels import analysis, smooth, synthesis
+from napari_medfreq.transforms.directional import slopes
+from napari_medfreq.transforms.filters import DirectionalFilter, PyramidFilter
+from napari_medfreq.transforms.lattice import checked, extended
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class DirectionalBands(NamedTuple):
     """The directional subbands of one scale; ``n = 2**(level-1)`` in each half (see `directional.Wedges`).
 
     A scale without directions (level 0) holds its detail image as the only band of `vertical`, and `horizontal` is
-    empty.
+    empty. With one level each half is one band on the quincunx lattice: column ``k`` of `vertical` holds the rows
+    ``2 i + k % 2`` of the detail's grid, and row ``k`` of `horizontal` the columns ``2 j + k % 2``.
     """
 
     vertical: Tensor
@@ -55,16 +56,33 @@ class Contourlet:
     Parameters
     ----------
     levels : tuple of int
-        Directional levels of each scale, coarse to fine: 0 (no directions) or at least 2 (``2**level`` directions).
-    pyramid : {"9-7", "5-3", "haar"}
+        Directional levels of each scale, coarse to fine, 0 to 6: ``2**level`` directions, and none for 0.
+    pyramid : {"meyer", "9-7", "5-3", "haar"}
         Filters of the Laplacian pyramid.
-    directional : {"pkva", "haar"}
+    directional : {"meyer", "pkva", "haar"}
         Ladder filter of the directional filter bank.
 
     Notes
     -----
-    Redundancy is below 4/3 (plus the extension where the size does not fit). Coefficients are scaled so that the
-    directional part keeps the variance of white noise.
+    Which filters: the classical pair is ``9-7`` and ``pkva``, short filters that leak. Of a pure grating in the middle
+    of a cell (scale by direction) at levels of up to 3 the cell holds at least 94 % of the energy in the finest scale
+    but only 79 % in the next, since the Laplacian pyramid's alias goes to the finer scale (Lu and Do 2006); at level 4
+    ``pkva`` is down to 75 % and 62 %. With ``meyer`` and ``meyer`` it is all of it, at every level; the price is
+    filters that are longer in space.
+
+    Energies: the mask of each wedge is scaled so that white noise of unit variance gives coefficients of unit
+    variance, and the low-pass filters have unit norm (so the gain 2 a scale for a constant image). The energies of all
+    bands therefore add up to about that of the image; exactly so for orthogonal pyramids (``meyer``, ``haar``) without
+    directions.
+
+    Redundancy is below 4/3, plus the extension where the size does not fit. Gradients are computed by the adjoint
+    transform and cost as much as the transform itself.
+
+    References
+    ----------
+    Do, M. N., and Vetterli, M., "The contourlet transform: an efficient directional multiresolution image
+    representation", IEEE Trans. Image Process. 14 (2005). Lu, Y., and Do, M. N., "A new contourlet transform with sharp
+    frequency localization", ICIP (2006).
 
     Examples
     --------
@@ -77,12 +95,18 @@ class Contourlet:
     """
 
     levels: tuple[int, ...] = (3, 3)
-    pyramid: PyramidFilter = "9-7"
-    directional: DirectionalFilter = "pkva"
+    pyramid: PyramidFilter = "meyer"
+    directional: DirectionalFilter = "meyer"
 
     def __post_init__(self) -> None:
-        if not self.levels or any(level < 0 or level == 1 or level > 6 for level in self.levels):
-            raise ValueError(f"levels must be 0 or 2 to 6 for each scale, not {self.levels}")
+        object.__setattr__(self, "levels", tuple(self.levels))
+        if not self.levels or any(level not in range(7) for level in self.levels):
+            raise ValueError(f"levels must be 0 to 6 for each scale, not {self.levels}")
+        if self.pyramid not in get_args(PyramidFilter):
+            raise ValueError(f"pyramid filter {self.pyramid!r} is not one of {', '.join(get_args(PyramidFilter))}")
+        if self.directional not in get_args(DirectionalFilter):
+            names = ", ".join(get_args(DirectionalFilter))
+            raise ValueError(f"directional filter {self.directional!r} is not one of {names}")
 
     @property
     def multiple(self) -> int:
@@ -93,26 +117,19 @@ class Contourlet:
 
     def __call__(self, image: Tensor) -> ContourletBands:
         """Analyse `image`, a real tensor of shape (..., H, W), float32 or float64."""
-        size = _checked(image)
-        spectrum = torch.fft.fft2(_extended(image, self.multiple))
-        scales: list[DirectionalBands] = []
-        for level in reversed(self.levels):
-            pyramid = _pyramid_masks(_last2(spectrum), self.pyramid, spectrum.dtype, spectrum.device)
-            low = _fold(spectrum * pyramid[0], (2, 2))
-            detail = spectrum - _unfold(low, (2, 2)) * pyramid[1]
-            scales.append(self._directions(detail, level))
-            spectrum = low
-        return ContourletBands(_real(spectrum), tuple(reversed(scales)), size)
+        size = checked(image)
+        parts = analysis(extended(image, self.multiple), self.levels, self.pyramid, self.directional, False)
+        low, *halves = cast("list[Tensor]", parts)
+        scales = tuple(DirectionalBands(*pair) for pair in zip(halves[0::2], halves[1::2], strict=True))
+        return ContourletBands(low, scales, size)
 
     def inverse(self, bands: ContourletBands) -> Tensor:
         """Return the image that has these coefficients; the dual frame of Do and Vetterli where they were changed."""
-        spectrum = torch.fft.fft2(bands.low)
-        for level, scale in zip(self.levels, bands.scales, strict=True):
-            detail = self._detail(scale, level)
-            pyramid = _pyramid_masks(_last2(detail), self.pyramid, detail.dtype, detail.device)
-            low = spectrum - _fold(detail * pyramid[0], (2, 2))
-            spectrum = detail + _unfold(low, (2, 2)) * pyramid[1]
-        return _real(spectrum)[..., : bands.size[0], : bands.size[1]]
+        if len(bands.scales) != len(self.levels):
+            raise ValueError(f"expected coefficients of {len(self.levels)} scales, not {len(bands.scales)}")
+        parts = [bands.low, *(half for scale in bands.scales for half in scale)]
+        image = cast("Tensor", synthesis(parts, self.levels, self.pyramid, self.directional, False))
+        return image[..., : bands.size[0], : bands.size[1]]
 
     def detail(self, image: Tensor) -> Tensor:
         """Return the frequency image: `image` less its low-pass part, shape (..., H, W).
@@ -120,112 +137,58 @@ class Contourlet:
         It equals ``inverse`` of the bands with ``low`` set to zero, but is cheaper, since the directional filter bank
         cancels out.
         """
-        size = _checked(image)
-        spectrum = torch.fft.fft2(_extended(image, self.multiple))
-        details = []
-        for _ in self.levels:
-            pyramid = _pyramid_masks(_last2(spectrum), self.pyramid, spectrum.dtype, spectrum.device)
-            low = _fold(spectrum * pyramid[0], (2, 2))
-            details.append((spectrum - _unfold(low, (2, 2)) * pyramid[1], pyramid))
-            spectrum = low
-        spectrum = torch.zeros_like(spectrum)
-        for detail, pyramid in reversed(details):
-            spectrum = detail + _unfold(spectrum - _fold(detail * pyramid[0], (2, 2)), (2, 2)) * pyramid[1]
-        return _real(spectrum)[..., : size[0], : size[1]]
+        size = checked(image)
+        whole = extended(image, self.multiple)
+        low = cast("Tensor", smooth(whole, len(self.levels), self.pyramid, False))
+        return (whole - low)[..., : size[0], : size[1]]
+
+    def layout(self) -> tuple[Band, ...]:
+        """Return all bands: the low-pass band, then coarse to fine, the directions by rising angle."""
+        scales = len(self.levels)
+        bands = [Band(BandKey(0, 0), (0.0, 0.5 / 2**scales), name="low")]
+        for scale, level in enumerate(self.levels, start=1):
+            finest = 0.5 / 2 ** (scales - scale)
+            angles = _angles(level) if level else (None,)
+            bands += [Band(BandKey(scale, i), (finest / 2, finest), angle) for i, angle in enumerate(angles)]
+        return tuple(bands)
+
+    def split(self, bands: ContourletBands) -> dict[BandKey, Tensor]:
+        """Return the coefficients of each band, in the order of `layout`; they share memory with `bands`."""
+        parts = {BandKey(0, 0): bands.low}
+        for scale, (vertical, horizontal) in enumerate(bands.scales, start=1):
+            # The slope of the horizontal wedges rises with the angle, that of the vertical ones falls.
+            ordered = [*horizontal.unbind(-3), *reversed(vertical.unbind(-3))]
+            parts |= {BandKey(scale, direction): band for direction, band in enumerate(ordered)}
+        return parts
+
+    def join(self, parts: Mapping[BandKey, Tensor], like: ContourletBands) -> ContourletBands:
+        """Return coefficients made of `parts`; bands that are not among them are taken from `like`."""
+        merged = self.split(like) | dict(parts)
+        scales = []
+        for scale, (vertical, horizontal) in enumerate(like.scales, start=1):
+            n = horizontal.shape[-3]
+            count = n + vertical.shape[-3]
+            ordered = [merged[BandKey(scale, direction)] for direction in range(count)]
+            changed = any(BandKey(scale, direction) in parts for direction in range(count))
+            scales.append(_halves(ordered, n, horizontal) if changed else DirectionalBands(vertical, horizontal))
+        return ContourletBands(merged[BandKey(0, 0)], tuple(scales), like.size)
 
     def angles(self, level: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return the directions of the vertical and of the horizontal bands of a scale of `level`.
+        """Return the directions of the vertical and of the horizontal bands of a scale of `level`, at least 1.
 
         Degrees from the +x axis of the frequency plane to its +y axis (down the rows), in [-45, 135): of a pattern of
         stripes the direction across them.
         """
-        side = 2**level
-        vertical, horizontal = wedges((side, side), level, self.directional)
-        return vertical.angles, horizontal.angles
-
-    def _directions(self, detail: Tensor, level: int) -> DirectionalBands:
-        if level == 0:
-            image = _real(detail).unsqueeze(-3)
-            return DirectionalBands(image, image[..., :0, :, :])
-        halves = _wedge_masks(_last2(detail), level, self.directional, detail.dtype, detail.device)
-        return DirectionalBands(*(_real(_fold(detail.unsqueeze(-3) * a, step)) for a, _, step in halves))
-
-    def _detail(self, bands: DirectionalBands, level: int) -> Tensor:
-        if level == 0:
-            spectrum: Tensor = torch.fft.fft2(bands.vertical.squeeze(-3))
-            return spectrum
-        step = 2 ** (level - 1)
-        size = (bands.vertical.shape[-2] * 2, bands.vertical.shape[-1] * step)
-        dtype = torch.complex128 if bands.vertical.dtype == torch.float64 else torch.complex64
-        halves = _wedge_masks(size, level, self.directional, dtype, bands.vertical.device)
-        first, second = (
-            (_unfold(torch.fft.fft2(band), decimation) * synthesis).sum(dim=-3)
-            for band, (_, synthesis, decimation) in zip(bands, halves, strict=True)
-        )
-        return first + second
+        centres = [degrees(atan((low + high) / 2)) for low, high in slopes(level)]
+        return tuple(90.0 - centre for centre in centres), tuple(centres)
 
 
-def _checked(image: Tensor) -> tuple[int, int]:
-    if image.ndim < 2 or image.dtype not in (torch.float32, torch.float64) or 0 in image.shape[-2:]:
-        raise ValueError(f"expected float32 or float64 of shape (..., H, W), not {image.dtype} {tuple(image.shape)}")
-    return _last2(image)
+def _angles(level: int) -> tuple[tuple[float, float], ...]:
+    """Return the first and last angle of each wedge by rising angle, in degrees."""
+    limits = [(degrees(atan(low)), degrees(atan(high))) for low, high in slopes(level)]
+    return (*limits, *((90.0 + low, 90.0 + high) for low, high in limits))
 
 
-def _last2(tensor: Tensor) -> tuple[int, int]:
-    height: int = tensor.shape[-2]
-    width: int = tensor.shape[-1]
-    return height, width
-
-
-def _extended(image: Tensor, multiple: int) -> Tensor:
-    """Mirror the image at its lower and right edge (half-sample symmetry) up to multiples of `multiple`."""
-    for dim in (-2, -1):
-        length = image.shape[dim]
-        target = -(-length // multiple) * multiple
-        if target > length:
-            index = torch.arange(target, device=image.device) % (2 * length)
-            image = image.index_select(dim, torch.where(index < length, index, 2 * length - 1 - index))
-    return image
-
-
-def _real(spectrum: Tensor) -> Tensor:
-    image: Tensor = torch.fft.ifft2(spectrum).real
-    return image
-
-
-def _fold(spectrum: Tensor, step: tuple[int, int]) -> Tensor:
-    """Decimate: the mean over the aliases of a spectrum of shape (..., H, W)."""
-    height, width = _last2(spectrum)
-    # Sums of slices are eight times as fast here as a mean over two strided axes.
-    rows = torch.split(spectrum, height // step[0], dim=-2)
-    columns = torch.split(sum(rows[1:], rows[0]), width // step[1], dim=-1)
-    return sum(columns[1:], columns[0]) / (step[0] * step[1])
-
-
-def _unfold(spectrum: Tensor, step: tuple[int, int]) -> Tensor:
-    """Insert zeros: the spectrum repeats itself."""
-    return spectrum.repeat(*(1,) * (spectrum.ndim - 2), *step)
-
-
-@lru_cache(maxsize=64)
-def _pyramid_masks(
-    size: tuple[int, int], name: PyramidFilter, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    rows = pyramid_responses(name, angular_frequencies(size[0]))
-    columns = pyramid_responses(name, angular_frequencies(size[1]))
-    analysis, synthesis = (torch.from_numpy(np.multiply.outer(r, c)) for r, c in zip(rows, columns, strict=True))
-    return analysis.to(device, dtype), synthesis.to(device, dtype)
-
-
-@lru_cache(maxsize=16)
-def _wedge_masks(
-    size: tuple[int, int], level: int, name: DirectionalFilter, dtype: torch.dtype, device: torch.device
-) -> tuple[tuple[Tensor, Tensor, tuple[int, int]], ...]:
-    return tuple(
-        (
-            torch.from_numpy(half.analysis).to(device, dtype),
-            torch.from_numpy(half.synthesis).to(device, dtype),
-            half.decimation,
-        )
-        for half in wedges(size, level, name)
-    )
+def _halves(ordered: list[Tensor], n: int, like: Tensor) -> DirectionalBands:
+    horizontal = torch.stack(ordered[:n], dim=-3) if n else like
+    return DirectionalBands(torch.stack(ordered[: n - 1 if n else None : -1], dim=-3), horizontal)

@@ -7,27 +7,29 @@ sampling lattice. With the ladder of Phoong et al. the four filters are
     H0 = (1 + T) / sqrt(2)            G0 = (1 + T)(2 - T) / sqrt(2)
     H1 = (1 - T)(2 + T) / sqrt(2)     G1 = (1 - T) / sqrt(2)
 
-and ``H0 G0 + H1 G1 = 2``, whatever T is: reconstruction is exact by structure. Channel 1 lives on the odd coset of its
-lattice, hence a phase factor. The masks of a wedge are the products down its branch; the lattices multiply up to a
-rectangular one, so a band is a small image: wedges nearer to the vertical frequency axis are decimated by
-``2**(levels-1)`` along x and by 2 along y, the others the other way round.
+and ``H0 G0 + H1 G1 = 2``, whatever T is: reconstruction is exact by structure. Where T never leaves [-1, 1], as with
+``meyer``, the square roots ``H0 = G0 = sqrt(1 + T)`` and ``H1 = G1 = sqrt(1 - T)`` do the same and make the bank
+orthonormal: no ladder has such responses, but masks may. Channel 1 lives on the odd coset of its lattice, hence a
+shift. The masks of a wedge are the products down its branch; the lattices multiply up to a rectangular one, so a band
+is a small image: wedges nearer to the vertical frequency axis are decimated by ``2**(levels-1)`` along x and by 2 along
+y, the others the other way round. With one level the lattice is the quincunx.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_medfreq.transforms.filters import angular_frequencies, ladder_response
+from napari_medfreq.transforms.filters import angular_frequencies, ladder_response, meyer_phase
 
 if TYPE_CHECKING:
     from napari_medfreq.transforms.filters import DirectionalFilter
 
 Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.complex128]
 
 _ROOT2 = float(np.sqrt(2.0))
 
@@ -38,19 +40,62 @@ class Wedges:
 
     Attributes
     ----------
-    analysis, synthesis : ndarray, shape (2**(levels-1), height, width), complex128
-        Masks over the full discrete spectrum. The analysis masks are scaled so that white noise of unit variance gives
-        coefficients of unit variance; the synthesis masks undo it.
+    analysis, synthesis : ndarray, shape (2**(levels-1), height, width), float64
+        Masks over the full discrete spectrum, without their shifts. The analysis masks are scaled so that white noise
+        of unit variance gives coefficients of unit variance; the synthesis masks undo it.
+    shifts : tuple of (int, int)
+        By how many samples along y and x the lattice of each wedge is shifted: the whole analysis mask is
+        ``analysis * exp(1j * (y * omega_y + x * omega_x))``, the whole synthesis mask has the conjugate factor.
     decimation : tuple of int
-        Along y and x.
-    angles : tuple of float
-        Direction of each wedge's centre in the frequency plane, degrees from the +x frequency axis, in [-45, 135).
+        Along y and x; ``(1, 2)`` and ``(2, 1)`` stand for the quincunx lattice of a single level.
     """
 
-    analysis: Mask
-    synthesis: Mask
+    analysis: Array
+    synthesis: Array
+    shifts: tuple[tuple[int, int], ...]
     decimation: tuple[int, int]
-    angles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """The filters down one branch of the tree."""
+
+    analysis: Array
+    synthesis: Array
+    shift: tuple[int, int] = (0, 0)
+
+    def times(self, analysis: Array, synthesis: Array, shift: tuple[int, int] = (0, 0)) -> _Branch:
+        moved = (self.shift[0] + shift[0], self.shift[1] + shift[1])
+        return _Branch(self.analysis * analysis, self.synthesis * synthesis, moved)
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """The frequency plane seen from one of its axes (`main`; `cross` is the other one), and how to split it."""
+
+    main: Array
+    cross: Array
+    vertical: bool
+    levels: int
+    name: DirectionalFilter
+
+    def split(self, branch: _Branch, omegas: tuple[Array, Array], odd: tuple[int, int], stage: int) -> list[_Branch]:
+        """Return the branches where ``T = F(omegas[0]) F(omegas[1])`` is -1 (on the coset `odd`) and where it is +1.
+
+        The earlier the branching, the sharper it must be for the wedges at the end: at the distance of a final wedge's
+        centre from the line of `stage` the frequency is ``2**(stage-levels)`` of what it is at the last stage, and the
+        transition narrows alike.
+        """
+        transition = np.pi / 3 * 2.0 ** (stage - self.levels)
+        if self.name == "meyer":
+            # With F = cos(p), 1 - T = sin((p + q) / 2)^2 + sin((p - q) / 2)^2: exact to the last digit near 0.
+            one, other = (meyer_phase(omega, transition) for omega in omegas)
+            lower = np.hypot(np.sin((one + other) / 2), np.sin((one - other) / 2))
+            upper = np.hypot(np.cos((one + other) / 2), np.cos((one - other) / 2))
+            return [branch.times(lower, lower, odd), branch.times(upper, upper)]
+        split = ladder_response(self.name, omegas[0]) * ladder_response(self.name, omegas[1])
+        lower, upper = (1 - split) / _ROOT2, (1 + split) / _ROOT2
+        return [branch.times(lower * (2 + split), lower, odd), branch.times(upper, upper * (2 - split))]
 
 
 def wedges(shape: tuple[int, int], levels: int, name: DirectionalFilter) -> tuple[Wedges, Wedges]:
@@ -59,71 +104,54 @@ def wedges(shape: tuple[int, int], levels: int, name: DirectionalFilter) -> tupl
     Parameters
     ----------
     shape : tuple of int
-        Height and width, both divisible by ``2**(levels-1)``.
+        Height and width, both divisible by 2 and by ``2**(levels-1)``.
     levels : int
-        At least 2; there are ``2**levels`` wedges.
-    name : {"pkva", "haar"}
-        The ladder filter.
+        At least 1; there are ``2**levels`` wedges.
+    name : {"pkva", "haar", "meyer"}
+        The ladder filter. ``meyer`` narrows its transition with each further level, so that all edges of the final
+        wedges are alike.
     """
-    omega_y = angular_frequencies(shape[0])[:, None]
-    omega_x = angular_frequencies(shape[1])[None, :]
-    fan = ladder_response(name, omega_y + omega_x + np.pi) * ladder_response(name, omega_y - omega_x + np.pi)
-    quadrant = ladder_response(name, 2 * omega_y + np.pi) * ladder_response(name, 2 * omega_x + np.pi)
-    odd_fan, odd_quadrant = np.exp(1j * (omega_y + 0 * omega_x)), np.exp(1j * (omega_y + omega_x))
-    halves = []
-    for vertical in (True, False):
-        first = _channel(fan, odd_fan, upper=vertical)
-        main, cross = (omega_y, omega_x) if vertical else (omega_x, omega_y)
-        branches = []
-        for upper in (False, True):
-            second = _times(first, _channel(quadrant, odd_quadrant, upper=upper))
-            low = 0.0 if upper else -1.0
-            branches += _split(second, low, 3, levels, (main, cross), name)
-        far = 2 ** (levels - 1)
-        angles = [np.degrees(np.arctan(slope)) for _, slope in branches]
-        halves.append(
-            _normalised(
-                [pair for pair, _ in branches],
-                (2, far) if vertical else (far, 2),
-                tuple(90.0 - a if vertical else a for a in angles),
-            )
-        )
-    return halves[0], halves[1]
+    omega_y, omega_x = angular_frequencies(shape[0])[:, None], angular_frequencies(shape[1])[None, :]
+    far = 2 ** (levels - 1)
+    vertical = _half(_Tree(omega_y, omega_x, True, levels, name))
+    horizontal = _half(_Tree(omega_x, omega_y, False, levels, name))
+    return _normalised(vertical, (2, far)), _normalised(horizontal, (far, 2))
 
 
-def _channel(split: Array, odd_phase: Mask, *, upper: bool) -> tuple[Mask, Mask]:
-    """Return analysis and synthesis filters of the channel where `split` is +1 (upper) or -1."""
-    if upper:
-        return ((1 + split) / _ROOT2).astype(complex), ((1 + split) * (2 - split) / _ROOT2).astype(complex)
-    return odd_phase * ((1 - split) * (2 + split) / _ROOT2), odd_phase.conj() * ((1 - split) / _ROOT2)
+def slopes(levels: int) -> tuple[tuple[float, float], ...]:
+    """Return the limits of the wedges of each half, by rising slope: the cross frequency over the main one."""
+    edges = np.linspace(-1.0, 1.0, 2 ** (levels - 1) + 1).tolist()
+    return tuple(pairwise(edges))
 
 
-def _times(one: tuple[Mask, Mask], other: tuple[Mask, Mask]) -> tuple[Mask, Mask]:
-    return one[0] * other[0], one[1] * other[1]
+def _half(tree: _Tree) -> list[_Branch]:
+    main, cross = tree.main, tree.cross
+    y, x = (main, cross) if tree.vertical else (cross, main)
+    whole = np.ones_like(y + x)
+    # About +1 around the vertical axis and -1 around the horizontal one.
+    fans = tree.split(_Branch(whole, whole), (y + x + np.pi, y - x + np.pi), (1, 0), 1)
+    first = fans[1] if tree.vertical else fans[0]
+    if tree.levels == 1:
+        return [first]
+    second = tree.split(first, (2 * main + np.pi, 2 * cross + np.pi), (1, 1), 2)
+    return [leaf for branch, low in zip(second, (-1.0, 0.0), strict=True) for leaf in _leaves(branch, low, 3, tree)]
 
 
-def _split(
-    branch: tuple[Mask, Mask], low: float, level: int, levels: int, axes: tuple[Array, Array], name: DirectionalFilter
-) -> list[tuple[tuple[Mask, Mask], float]]:
-    """Halve the wedge of slopes [low, low + 2**(3-level)] until `levels`; return filters and central slopes, rising."""
-    width = 2.0 ** (3 - level)
-    middle = low + width / 2
-    if level > levels:
-        return [(branch, middle)]
-    main, cross = axes
-    stretch = 2 ** (level - 2)
+def _leaves(branch: _Branch, low: float, stage: int, tree: _Tree) -> list[_Branch]:
+    """Halve the wedge of slopes [low, low + 2**(3-stage)] until the last level; return the leaves by rising slope."""
+    if stage > tree.levels:
+        return [branch]
+    middle = low + 2.0 ** (2 - stage)
+    stretch = 2 ** (stage - 2)
     shear = round(stretch * middle)
-    split = ladder_response(name, 2 * stretch * cross - shear * 2 * main + np.pi) * ladder_response(
-        name, 2 * main + np.pi
-    )
-    odd = np.exp(1j * (stretch * cross + 0 * main))
-    lower = _times(branch, _channel(split, odd, upper=False))
-    upper = _times(branch, _channel(split, odd, upper=True))
-    return _split(lower, low, level + 1, levels, axes, name) + _split(upper, middle, level + 1, levels, axes, name)
+    line = 2 * stretch * tree.cross - 2 * shear * tree.main + np.pi
+    odd = (0, stretch) if tree.vertical else (stretch, 0)
+    lower, upper = tree.split(branch, (line, 2 * tree.main + np.pi), odd, stage)
+    return _leaves(lower, low, stage + 1, tree) + _leaves(upper, middle, stage + 1, tree)
 
 
-def _normalised(pairs: list[tuple[Mask, Mask]], decimation: tuple[int, int], angles: tuple[float, ...]) -> Wedges:
-    analysis = np.stack([pair[0] for pair in pairs])
-    synthesis = np.stack([pair[1] for pair in pairs])
-    gain = np.sqrt(np.mean(np.abs(analysis) ** 2, axis=(1, 2), keepdims=True))
-    return Wedges(analysis / gain, synthesis * gain, decimation, angles)
+def _normalised(branches: list[_Branch], decimation: tuple[int, int]) -> Wedges:
+    analysis = np.stack([branch.analysis for branch in branches])
+    synthesis = np.stack([branch.synthesis for branch in branches])
+    gain = np.sqrt(np.mean(np.square(analysis), axis=(1, 2), keepdims=True))
+    return Wedges(analysis / gain, synthesis * gain, tuple(branch.shift for branch in branches), decimation)

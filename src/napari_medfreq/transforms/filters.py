@@ -51,7 +51,7 @@ def pyramid_responses(
         response = (1 + np.exp(1j * omega)) / _ROOT2
         return response, response.conj()
     if name == "meyer":
-        response = np.sqrt(1 + half_band(2 * omega, np.pi / 3)).astype(np.complex128)
+        response = (_ROOT2 * np.cos(meyer_phase(2 * omega, np.pi / 3) / 2)).astype(np.complex128)
         return response, response
     if name not in _PYRAMID:
         raise ValueError(f"pyramid filter {name!r} is not one of {', '.join(get_args(PyramidFilter))}")
@@ -64,11 +64,12 @@ def ladder_response(
 ) -> npt.NDArray[np.float64]:
     """Return ``F(w)``, about +1 for ``|w| < pi`` and -1 beyond, with period 4 pi and ``F(w + 2 pi) = -F(w)``.
 
-    Of ``pkva`` and ``haar`` it is ``2 sum_k f_k cos((k + 1/2) w)``; of ``meyer`` it is `half_band`, for which alone
-    `transition` counts.
+    Of ``pkva`` and ``haar`` it is ``2 sum_k f_k cos((k + 1/2) w)``; of ``meyer`` it is the cosine of `meyer_phase`,
+    for which alone `transition` counts.
     """
     if name == "meyer":
-        return half_band(omega, transition)
+        response: npt.NDArray[np.float64] = np.cos(meyer_phase(omega, transition))
+        return response
     if name not in _LADDER:
         raise ValueError(f"directional filter {name!r} is not one of {', '.join(get_args(DirectionalFilter))}")
     taps = np.asarray(_LADDER[name])
@@ -77,15 +78,15 @@ def ladder_response(
     return result
 
 
-def half_band(omega: npt.NDArray[np.float64], transition: float) -> npt.NDArray[np.float64]:
-    """Return 1 for ``|w| < pi - transition`` and -1 for ``|w| > pi + transition``, with period 4 pi.
+def meyer_phase(omega: npt.NDArray[np.float64], transition: float) -> npt.NDArray[np.float64]:
+    """Return 0 for ``|w| < pi - transition`` and pi for ``|w| > pi + transition``, with period 4 pi.
 
-    Between them it falls as ``cos(pi v(x))`` with Meyer's ``v(x) = x^4 (35 - 84 x + 70 x^2 - 20 x^3)``; since
-    ``v(x) + v(1 - x) = 1``, a shift by 2 pi changes the sign.
+    Between them it rises as ``pi v(x)`` with Meyer's ``v(x) = x^4 (35 - 84 x + 70 x^2 - 20 x^3)``; since
+    ``v(x) + v(1 - x) = 1``, a shift of ``w`` by 2 pi gives pi less the phase: the sign of its cosine changes.
     """
     distance = np.abs((omega + 2 * np.pi) % (4 * np.pi) - 2 * np.pi)
     x = np.clip((distance - np.pi) / (2 * transition) + 0.5, 0.0, 1.0)
-    result: npt.NDArray[np.float64] = np.cos(np.pi * x**4 * (35 + x * (-84 + x * (70 - 20 * x))))
+    result: npt.NDArray[np.float64] = np.pi * x**4 * (35 + x * (-84 + x * (70 - 20 * x)))
     return result
 
 
