@@ -38,8 +38,6 @@ __all__ = [
 ]
 
 TransformName = Literal["contourlet", "nonsubsampled", "wavelet", "dct", "block-dct", "fourier"]
-Pyramid = Literal["9-7", "5-3", "haar"]
-Directional = Literal["pkva", "haar"]
 Scope = Literal["slice", "volume"]
 Form = Literal["coefficients", "component"]
 FrequencyUnit = Literal["cycles/mm", "cycles/px"]
@@ -58,10 +56,12 @@ class FrequencyOptions:
     transform : str
         ``contourlet``, ``nonsubsampled`` (contourlet), ``wavelet``, ``dct`` (global), ``block-dct`` or ``fourier``.
     levels : tuple of int
-        Contourlets: directional levels of each scale, coarse to fine, 0 (no directions) or at least 2
-        (``2**level`` directions).
-    pyramid, directional : str
-        Contourlets: their filters.
+        Contourlets: directional levels of each scale, coarse to fine, 0 to 6: ``2**level`` directions, and none for 0
+        (1 only where the contourlet is subsampled).
+    pyramid, directional : str, optional
+        Contourlets: filter of the pyramid (``meyer``, ``9-7``, ``5-3``, ``haar``; non-subsampled: ``pkva``, ``9-7``,
+        ``5-3``, ``haar``) and of the directions (``meyer``, ``pkva``, ``haar``; non-subsampled: ``pkva``, ``haar``); by
+        default the transform's own, which is the first of these.
     scales : int
         Wavelet: how often the image is halved. Global DCT and Fourier: how many octaves lie above the low-pass band.
     wavelet : str
@@ -70,7 +70,10 @@ class FrequencyOptions:
         Block DCT: side of the blocks, 4 to 64.
     edges : tuple of float
         Fourier: limits between the bands, rising, in cycles per mm (per pixel where the image states no voxel size);
-        empty for octaves below the Nyquist frequency.
+        empty for octaves below the Nyquist frequency of the finest axis.
+    transition : float
+        Fourier: width of the transitions between bands, in octaves; 0 for hard edges, which part the energy exactly but
+        ring beside edges in the image.
     scope : {"slice", "volume"}
         How a 3D volume is transformed: plane by plane (``slice``), or in three dimensions (``volume``), which
         ``wavelet``, ``dct`` and ``fourier`` can. Of no meaning for 2D.
@@ -85,12 +88,13 @@ class FrequencyOptions:
 
     transform: TransformName = "contourlet"
     levels: tuple[int, ...] = (3, 3, 4)
-    pyramid: Pyramid = "9-7"
-    directional: Directional = "pkva"
+    pyramid: str | None = None
+    directional: str | None = None
     scales: int = 3
     wavelet: str = "bior4.4"
     block: int = 8
     edges: tuple[float, ...] = ()
+    transition: float = 0.0
     scope: Scope = "slice"
     plane: Plane = "axial"
 
@@ -98,12 +102,10 @@ class FrequencyOptions:
         object.__setattr__(self, "levels", tuple(self.levels))
         object.__setattr__(self, "edges", tuple(self.edges))
         _one_of("transform", self.transform, get_args(TransformName))
-        _one_of("pyramid", self.pyramid, get_args(Pyramid))
-        _one_of("directional", self.directional, get_args(Directional))
         _one_of("scope", self.scope, get_args(Scope))
         _one_of("plane", self.plane, PLANES)
-        if not self.levels or len(self.levels) > 8 or any(level not in (0, 2, 3, 4, 5, 6) for level in self.levels):
-            raise InputError(f"levels must be 0 or 2 to 6 for each of one to eight scales, not {list(self.levels)}.")
+        if not self.levels or len(self.levels) > 8 or any(level not in range(7) for level in self.levels):
+            raise InputError(f"levels must be 0 to 6 for each of one to eight scales, not {list(self.levels)}.")
         if not 1 <= self.scales <= 8:
             raise InputError(f"scales must lie between 1 and 8, not {self.scales}.")
         if not 4 <= self.block <= 64:
@@ -124,12 +126,13 @@ class BandMeasure:
     Attributes
     ----------
     band : Band
-        Which band; its frequency is in cycles per sample.
+        Which band, as the transform describes it.
     frequency : tuple of float
         Lower and upper limit of its frequencies in the unit of the `Analysis`. Where voxels are not cubes the range
         covers all axes.
     energy : float
-        Sum of its squared coefficients, in squared units of the image, over all channels and planes.
+        What it holds of the sum of the squared pixels, over all channels and planes: the sum of its squared
+        coefficients, divided by its redundancy where the transform does not decimate.
     share : float
         Its part of the energy of all bands, 0 to 1.
     rms : float
@@ -217,8 +220,8 @@ class Spectrum:
     frequency : numpy.ndarray, shape (N,), float64
         Centres of the rings, rising, in `unit`; the mean of the image (frequency 0) is left out.
     power : numpy.ndarray, shape (N,), float64
-        Mean power in each ring, in squared units of the image; of a volume the mean over its planes, of channels their
-        mean.
+        Mean power spectral density in each ring, in squared units of the image times mm² (px² where not calibrated), of
+        the image less its mean, tapered by a Hann window; of planes and channels the mean.
     unit : {"cycles/mm", "cycles/px"}
         Of `frequency`.
     """
