@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from napari_medfreq.errors import FileError
+from napari_medfreq.errors import FileError, InputError
 from napari_medfreq.io.models import LabelName
 from napari_medfreq.volume import Volume
 
@@ -71,6 +71,52 @@ class ReviewRegion:
         """Return what `dataclasses.asdict` made a dict of, also by way of JSON."""
         bounds = tuple((int(start), int(stop)) for start, stop in values["bounds"])
         return cls(**{**values, "bounds": bounds, "centre": tuple(int(v) for v in values["centre"])})
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """What becomes a region of the queue.
+
+    Parameters
+    ----------
+    doubt : float
+        A voxel is doubtful where the chance that its label is wrong is at least this, range (0, 0.5].
+    reach : int
+        Regions that are longer than this along any axis, in voxels, are divided.
+    smallest : int
+        Smaller regions, in voxels, are passed over.
+    """
+
+    doubt: float = 0.15
+    reach: int = 32
+    smallest: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.doubt <= 0.5:
+            raise InputError(f"doubt must lie above 0 and at most at 0.5, not {self.doubt}.")
+        if self.reach < 4 or self.smallest < 1:
+            raise InputError(
+                f"regions must reach over at least 4 voxels and hold at least 1, not {self.reach} and {self.smallest}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Queue:
+    """The regions of one case.
+
+    Attributes
+    ----------
+    regions : tuple of ReviewRegion
+        Best first.
+    map : numpy.ndarray, int32, shape of the mask
+        Which region a voxel belongs to, by its `number`; 0 is none.
+    expected_dice : float
+        Of the mask as it is, mean over its labels, range [0, 1].
+    """
+
+    regions: tuple[ReviewRegion, ...]
+    map: npt.NDArray[np.int32]
+    expected_dice: float
 
 
 @dataclass(frozen=True)
