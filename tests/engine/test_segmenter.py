@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import nibabel
 import numpy as np
@@ -12,19 +12,23 @@ import torch
 from torch.nn import functional
 
 from napari_medfreq.engine.monte_carlo import entropy, probabilities
-from napari_medfreq.engine.options import Segmentation, SegmentOptions
+from napari_medfreq.engine.options import Measure, Method, Segmentation, SegmentOptions
 from napari_medfreq.engine.segmenter import Segmenter
 from napari_medfreq.engine.weights import load_network
 from napari_medfreq.errors import Cancelled, ComputeError, InputError, ModelError
 from napari_medfreq.io.files import read
+from napari_medfreq.io.model_config import Calibration
+from napari_medfreq.nn.dropout import draw_masks
 from napari_medfreq.nn.inputs import resize
+from napari_medfreq.nn.mmsnet import MMSNetConfig
 from napari_medfreq.volume import Orientation, Volume, reoriented_affine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_medfreq.io.models import ModelFolder
+    from napari_medfreq.nn.dropout import PassMasks
 
 EXACT = SegmentOptions(device="cpu", precision="float32")
 OUT_OF_MEMORY = "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"
@@ -68,7 +72,7 @@ def test_passes_average_and_their_entropy_is_the_uncertainty(rgb_model: ModelFol
     image = resize(torch.from_numpy(photo.data)[None].float() / 255, 64)
     with torch.inference_mode():
         features = network.features(image)
-        masks = network.pass_masks(8, seed=5)
+        masks = network.pass_masks(8, seed=5).head
         quarter = torch.stack([network.classify(features * m[:, None, None]).sigmoid() for m in masks]).mean(dim=0)
         logits = functional.interpolate(torch.logit(quarter), scale_factor=4, mode="bilinear")
         expected = resize(probabilities(logits), (51, 77))
@@ -76,6 +80,45 @@ def test_passes_average_and_their_entropy_is_the_uncertainty(rgb_model: ModelFol
     assert result.uncertainty is not None
     np.testing.assert_allclose(result.probability.data, expected[0, 0], atol=1e-3)
     np.testing.assert_allclose(result.uncertainty.data, entropy(expected)[0], atol=2e-3)
+
+
+def test_a_temperature_softens_the_probability_and_leaves_the_mask(
+    rgb_model: ModelFolder, volume_model: ModelFolder, photo: Volume, volume: Volume, sink: Any
+) -> None:
+    calibration = Calibration(2.0, dice_slope=1.0, dice_offset=0.0, dice_error=0.07)
+    for folder, source in ((rgb_model, photo), (volume_model, volume)):
+        plain = opened(folder.path).segment(source, EXACT, sink)
+        segmenter = Segmenter(replace(folder, calibration=calibration), load_network(folder), "cpu")
+        soft = segmenter.segment(source, EXACT, sink)
+        np.testing.assert_array_equal(soft.labels.data, plain.labels.data)
+        certain = [float(np.abs(r.probability.data.astype(np.float32) - 0.5).mean()) for r in (plain, soft)]
+        assert certain[1] < certain[0] - 0.01
+        assert plain.expected_dice is None
+        assert 0.2 < (soft.expected_dice or 0.0) < 1.0
+        assert soft.expected_dice_error == 0.07
+        bare = segmenter.segment(source, replace(EXACT, calibrated=False), sink)
+        np.testing.assert_array_equal(bare.probability.data, plain.probability.data)
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("measure", get_args(Measure))
+def test_every_method_and_measure_gives_a_map(
+    method: Method, measure: Measure, volume_model: ModelFolder, volume: Volume, sink: Any
+) -> None:
+    options = replace(EXACT, passes=3, method=method, measure=measure)
+    result = opened(volume_model.path).segment(volume, options, sink)
+    assert result.uncertainty is not None
+    assert result.uncertainty.data.shape == volume.spatial_shape
+    assert 0 <= result.uncertainty.data.min() < result.uncertainty.data.max() <= 1
+    assert result.provenance["options"]["method"] == method
+    tiled = opened(volume_model.path).segment(volume, replace(options, batch=2), sink)
+    assert_close(result, tiled)
+
+
+def test_slow_passes_show_a_first_answer(rgb_model: ModelFolder, photo: Volume, sink: Any) -> None:
+    opened(rgb_model.path).segment(photo, replace(EXACT, passes=4, method="flips"), sink)
+    names = [name for name, _ in sink.regions]
+    assert names == 2 * ["labels", "probability", "uncertainty"]
 
 
 def test_slices_do_not_depend_on_how_they_are_batched(volume_model: ModelFolder, volume: Volume, sink: Any) -> None:
@@ -185,11 +228,23 @@ class LocalNetwork(torch.nn.Module):
     def head(self, features: torch.Tensor) -> torch.Tensor:
         return 4 * features.mean(dim=1, keepdim=True) - 2
 
-    def head_passes(self, features: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-        return torch.stack([self.head(features * mask[:, None, None]) for mask in masks])
+    config = MMSNetConfig()
 
-    def pass_masks(self, passes: int, seed: int) -> torch.Tensor:
-        return 2.0 * torch.randint(2, (passes, 3), generator=torch.Generator().manual_seed(seed)).float()
+    def encode(self, image: torch.Tensor) -> list[torch.Tensor]:
+        return [self.features(image)]
+
+    def decoder_samples(self, maps: list[torch.Tensor], masks: torch.Tensor) -> Iterator[list[torch.Tensor]]:
+        yield from ([mask[0, :, None, None] * maps[0]] for mask in masks)
+
+    def head_passes(self, parts: list[torch.Tensor], masks: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.head(parts[0] * mask[:, None, None]) for mask in masks])
+
+    def head_moments(self, parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = self.head(parts[0])
+        return logits, torch.ones_like(logits)
+
+    def pass_masks(self, passes: int, seed: int) -> PassMasks:
+        return draw_masks(passes, seed, 3, head=0.5, decoder=0.3)
 
 
 @pytest.mark.parametrize("passes", [0, 5])
@@ -265,7 +320,7 @@ class Hungry(torch.nn.Module):
     def __getattr__(self, name: str) -> Any:
         return (
             getattr(super().__getattr__("network"), name)
-            if name in {"head", "head_passes", "pass_masks"}
+            if name in {"head", "pass_masks"}
             else super().__getattr__(name)
         )
 

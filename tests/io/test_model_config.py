@@ -7,7 +7,7 @@ import pytest
 
 from napari_medfreq.errors import ModelError
 from napari_medfreq.io.cards import Card
-from napari_medfreq.io.model_config import InputSpec, LabelName, dump_config, parse_config
+from napari_medfreq.io.model_config import Calibration, InputSpec, LabelName, dump_config, parse_config
 
 CARD = Card("T", "S", "L", "I", "N")
 CONFIG: dict[str, Any] = {
@@ -31,6 +31,14 @@ def test_a_config_means_what_it_says() -> None:
     assert dump_config(model) == {**CONFIG, "network": {"classes": 1, "levels": [2, 3]}}
 
 
+def test_a_calibration_may_be_stated() -> None:
+    stated = {"temperature": 1.3, "cases": 40, "uncertainty_threshold": 0.4, "dice_error": 0.05}
+    model = parse_config({**CONFIG, "calibration": stated}, PATH, CARD)
+    assert model.calibration == Calibration(1.3, 40, 0.4, dice_error=0.05)
+    assert parse_config(dump_config(model), PATH, CARD).calibration == model.calibration
+    assert parse_config(dict(CONFIG), PATH, CARD).calibration is None
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -50,6 +58,10 @@ def test_a_config_means_what_it_says() -> None:
         ({"labels": [{"value": 1, "name": "a", "colour": "red"}]}, "#e8a33d"),
         ({"labels": [{"value": 1, "name": "a"}]}, "lacks colour"),
         ({"name": "../up"}, "letters, digits"),
+        ({"calibration": {"temperature": 0.0}}, "temperature must lie between"),
+        ({"calibration": {"cases": 3}}, "lacks temperature"),
+        ({"calibration": {"temperature": 1.0, "bias": 2.0}}, "does not know: bias"),
+        ({"calibration": {"temperature": "hot"}}, "of the wrong kind"),
     ],
     ids=str,
 )

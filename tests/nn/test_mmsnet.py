@@ -145,35 +145,60 @@ def test_passes_at_once_are_the_head_with_each_mask(classes: int) -> None:
     masks = network.pass_masks(5, seed=7)
     with torch.inference_mode():
         features = network.features(torch.rand(2, 3, 37, 50))
-        passes = network.head_passes(features, masks)
+        passes = network.head_passes([features], masks.head)
         assert passes.shape == (5, 2, classes, 10, 13)
-        for mask, found in zip(masks, passes, strict=True):
+        for mask, found in zip(masks.head, passes, strict=True):
             expected = network.head(features * mask[None, :, None, None])
             assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_masks_depend_on_the_seed_alone_and_keep_the_mean() -> None:
     network = small(width=64, head_dropout=0.25)
-    masks = network.pass_masks(4000, seed=1)
+    masks = network.pass_masks(4000, seed=1).head
     assert masks.shape == (4000, 64)
     torch.manual_seed(99)
-    assert torch.equal(masks, network.pass_masks(4000, seed=1))
-    assert not torch.equal(masks, network.pass_masks(4000, seed=2))
+    assert torch.equal(masks, network.pass_masks(4000, seed=1).head)
+    assert not torch.equal(masks, network.pass_masks(4000, seed=2).head)
     assert sorted(masks.unique().tolist()) == pytest.approx([0.0, 1 / 0.75])
     assert torch.allclose(masks.mean(dim=0), torch.ones(64), atol=0.05)
-    assert torch.equal(network.pass_masks(3, seed=1), masks[:3])
+    assert torch.equal(network.pass_masks(3, seed=1).head, masks[:3])
 
 
 def test_the_mean_of_passes_is_the_plain_answer_and_their_variance_the_closed_form() -> None:
     network = small(head_dropout=0.2).eval()
     with torch.inference_mode():
         features = network.features(torch.rand(1, 3, 32, 32))
-        passes = network.head_passes(features, network.pass_masks(8000, seed=0)).double()
+        passes = network.head_passes([features], network.pass_masks(8000, seed=0).head).double()
         plain = network.head(features).double()
         terms = (network.classify.weight[0, :, 0, 0].double()[:, None, None] * features[0].double()) ** 2
     variance = 0.2 / 0.8 * terms.sum(dim=0)
     assert torch.allclose(passes.mean(dim=0), plain, atol=5 * float(variance.max() / 8000) ** 0.5)
+    mean, closed = network.head_moments([features])
     assert torch.allclose(passes.var(dim=0)[0, 0], variance, rtol=0.15)
+    assert torch.allclose(closed[0, 0].double(), variance, rtol=1e-4)
+    assert torch.allclose(mean.double(), plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("scales", [0, 2])
+def test_draws_of_the_decoder_are_the_decoder_with_each_mask_in_training(scales: int) -> None:
+    """The reference lets the module itself drop what the masks say, as it does in training, and runs it whole."""
+    network = small(scales=scales, decoder_dropout=0.3).eval()
+    image = torch.rand(2, 3, 37, 50)
+    masks = network.pass_masks(12, seed=4)
+    assert masks.decoder is not None
+    assert masks.decoder.shape == (3, 4, 16)
+    with torch.inference_mode():
+        draws = list(network.decoder_samples(network.encode(image), masks.decoder))
+        for parts, drawn in zip(draws, masks.decoder, strict=True):
+            levels = iter(drawn)
+            handle = network.decoder_dropout.register_forward_hook(
+                lambda _, __, x, levels=levels: x * next(levels)[:, None, None]
+            )
+            expected = network.head(network.features(image))
+            handle.remove()
+            found = network.head_passes(parts, torch.ones(1, 16))[0]
+            assert torch.allclose(found, expected, atol=1e-5)
+            assert not torch.allclose(found, network.head(network.features(image)), atol=1e-3)
 
 
 def test_the_wrong_number_of_channels_is_said() -> None:

@@ -42,6 +42,24 @@ class Precision(enum.StrEnum):
     bfloat16 = "bfloat16"
 
 
+class Method(enum.StrEnum):
+    """What differs between Monte Carlo passes."""
+
+    dropout = "dropout"
+    closed_form = "closed-form"
+    flips = "flips"
+    stochastic_depth = "stochastic-depth"
+
+
+class Measure(enum.StrEnum):
+    """What the uncertainty is."""
+
+    entropy = "entropy"
+    expected_entropy = "expected-entropy"
+    mutual_information = "mutual-information"
+    variance = "variance"
+
+
 class Format(enum.StrEnum):
     """Endings that a mask can be written with."""
 
@@ -68,6 +86,8 @@ def segment(
     model: Annotated[str, typer.Option("-m", "--model", help="The name of a model, or its folder.")] = DEFAULT_MODEL,
     passes: Annotated[int, typer.Option(help="Monte Carlo passes; 0 for none, 20 for an uncertainty map.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the passes: same seed, same result.")] = 0,
+    method: Annotated[Method, typer.Option(help="What differs between the passes.")] = Method.dropout,
+    measure: Annotated[Measure, typer.Option(help="What the uncertainty is.")] = Measure.entropy,
     device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="What the network computes in.")] = Precision.auto,
     threshold: Annotated[float, typer.Option(help="Least probability of a label, where there is one label.")] = 0.5,
@@ -90,7 +110,9 @@ def segment(
 
     if uncertainty and not passes:
         raise typer.BadParameter("an uncertainty map comes from Monte Carlo passes: add --passes 20.")
-    options = SegmentOptions(passes, seed, device, precision.value, threshold)
+    options = SegmentOptions(
+        passes, seed, device, precision.value, threshold, method=method.value, measure=measure.value
+    )
     cases = plan(inputs, output, f".{form.value}" if form else None)
     extras = [name for name, wanted in (("probability", probability), ("uncertainty", uncertainty)) if wanted]
     run = partial(run_case, extras=extras, overwrite=overwrite)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional
 
-from napari_medfreq.engine.monte_carlo import probabilities, to_logits
 from napari_medfreq.engine.tiling import STRIDE
+from napari_medfreq.engine.uncertainty import probabilities, to_logits
 from napari_medfreq.nn.inputs import MULTIPLE, pad, padded_size, resample_size, resize
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class Grid:
         logits = functional.interpolate(to_logits(mean), scale_factor=scale, mode="bilinear", align_corners=False)
         height, width = self.working
         return resize(probabilities(logits[..., :height, :width]), self.native)
+
+    def enlarge(self, values: Tensor) -> Tensor:
+        r"""Return values (N, C, \*native) for those at a quarter of the padded resolution, bilinear."""
+        scale = float(STRIDE)
+        large = functional.interpolate(values, scale_factor=scale, mode="bilinear", align_corners=False)
+        height, width = self.working
+        return resize(large[..., :height, :width], self.native)
 
 
 def grid_for(planes: Planes, spec: InputSpec) -> Grid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from napari_medfreq.errors import InputError
 from napari_medfreq.io.models import LabelName
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from napari_medfreq.volume import Volume
 
-__all__ = ["LabelName", "Precision", "Region", "SegmentOptions", "Segmentation", "Sink"]
+__all__ = ["LabelName", "Measure", "Method", "Precision", "Region", "SegmentOptions", "Segmentation", "Sink"]
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Method = Literal["dropout", "closed-form", "flips", "stochastic-depth"]
+Measure = Literal["entropy", "expected-entropy", "mutual-information", "variance"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class SegmentOptions:
     Parameters
     ----------
     passes : int
-        Monte Carlo dropout passes; 0 asks for one deterministic pass and no uncertainty.
+        Monte Carlo passes; 0 asks for one deterministic pass and no uncertainty.
     seed : int
-        Seed of the dropout masks; same seed, same device, same result.
+        Seed of the passes; same seed, same device, same result.
     device : str
         ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
     precision : {"auto", "float32", "bfloat16"}
@@ -42,6 +44,14 @@ class SegmentOptions:
         the memory asks for it.
     batch : int, optional
         Slices (or tiles) seen by the network at once; by default what fits.
+    method : {"dropout", "closed-form", "flips", "stochastic-depth"}
+        What differs between the passes: channels that are dropped in head and decoder; the same for the head alone, in
+        closed form instead of `passes` passes; the image's four flips, whatever `passes` is; or residual branches of
+        the encoder that are left out.
+    measure : {"entropy", "expected-entropy", "mutual-information", "variance"}
+        What the uncertainty is, see `napari_medfreq.engine.uncertainty`.
+    calibrated : bool
+        Whether the temperature that was fitted for the model acts on the probabilities; the mask is the same.
     """
 
     passes: int = 0
@@ -52,12 +62,18 @@ class SegmentOptions:
     axis: int | None = None
     tile: int | None = None
     batch: int | None = None
+    method: Method = "dropout"
+    measure: Measure = "entropy"
+    calibrated: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.passes <= 1000:
             raise InputError(f"passes must lie between 0 and 1000, not {self.passes}.")
         if not 0.0 < self.threshold < 1.0:
             raise InputError(f"threshold must lie between 0 and 1, not {self.threshold}.")
+        for name, known in (("method", get_args(Method)), ("measure", get_args(Measure))):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True)
@@ -108,12 +124,16 @@ class Segmentation:
         Where the source has frames ``t``, or channels that were segmented one by one, it is the probability of any
         label, on the axes of `labels`.
     uncertainty : Volume or None
-        float16, range [0, 1]: predictive entropy of the mean of the passes, divided by its maximum
-        log(classes); None without passes.
+        float16, range [0, 1]: the measure that was asked for, divided by its maximum; None without passes.
     regions : tuple of Region
         What was found, a row a label.
     provenance : dict
         Model, hash, options, seed, versions, device, seconds: what repeats the result. JSON-serialisable.
+    expected_dice : float or None
+        The Dice coefficient that the probabilities let expect of `labels`, range [0, 1]; None where the model was not
+        calibrated, or nothing was found.
+    expected_dice_error : float or None
+        How far, on average, such an expectation lay from the truth on the model's validation cases.
     """
 
     labels: Volume
@@ -121,6 +141,8 @@ class Segmentation:
     uncertainty: Volume | None
     regions: tuple[Region, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
+    expected_dice: float | None = None
+    expected_dice_error: float | None = None
 
     @property
     def named_labels(self) -> Volume:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from napari_medfreq.engine.monte_carlo import entropy
+from napari_medfreq.engine.agreement import expected_dice
 from napari_medfreq.engine.options import Region, Segmentation
+from napari_medfreq.engine.uncertainty import entropy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,14 +61,25 @@ class Outputs:
             else None,
         )
 
-    def write(self, sink: Sink, planes: Planes, start: int, mean: Tensor, threshold: float) -> None:
-        """Write the probabilities `mean`, (N, K, H, W), of the planes from `start` on and tell `sink` where."""
+    def write(
+        self,
+        sink: Sink,
+        planes: Planes,
+        start: int,
+        mean: Tensor,
+        threshold: float,
+        spread: Tensor | None = None,
+    ) -> None:
+        """Write the probabilities `mean`, (N, K, H, W), of the planes from `start` on and tell `sink` where.
+
+        The uncertainty is `spread`, (N, 1, H, W), or else the entropy of `mean`.
+        """
         values: dict[str, Tensor] = {
             "labels": decide(mean, self.names, threshold)[:, None],
             "probability": self._foreground(mean).half(),
         }
         if self.uncertainty is not None:
-            values["uncertainty"] = entropy(mean).half()[:, None]
+            values["uncertainty"] = (entropy(mean)[:, None] if spread is None else spread).half()
         for name, tensor in values.items():
             array: npt.NDArray[Any] = getattr(self, name)
             for region in planes.write(array, start, start + len(mean), tensor.cpu().numpy()):
@@ -105,6 +117,10 @@ class Outputs:
             ),
             regions=regions,
             provenance=provenance,
+            expected_dice=expected_dice(
+                self.labels, self.probability, [label.value for label in self.names], model.calibration
+            ),
+            expected_dice_error=None if model.calibration is None else model.calibration.dice_error,
         )
 
     def _foreground(self, mean: Tensor) -> Tensor:

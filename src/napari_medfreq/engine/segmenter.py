@@ -12,6 +12,7 @@ import torch
 from napari_medfreq.engine.device import pick_device, pick_precision
 from napari_medfreq.engine.grid import Grid, grid_for
 from napari_medfreq.engine.memory import Footprint, first_footprint, is_out_of_memory, release, step_down
+from napari_medfreq.engine.monte_carlo import Sampling, sampling, tempered
 from napari_medfreq.engine.outputs import Outputs
 from napari_medfreq.engine.predictor import Predictor, place
 from napari_medfreq.engine.preprocess import prepare
@@ -134,9 +135,9 @@ class Segmenter:
             self._predictor = last = place(self._network, device, dtype)
         return last
 
-    def masks(self, options: SegmentOptions) -> Tensor | None:
-        """Return the dropout masks of the Monte Carlo passes; the same for every slice and tile, so that they agree."""
-        return self._network.pass_masks(options.passes, options.seed) if options.passes else None
+    def sampling(self, options: SegmentOptions) -> Sampling | None:
+        """Return how the Monte Carlo passes differ; the same for every slice and tile, so that they agree."""
+        return sampling(self._network, options)
 
     def _notes(self, volume: Volume) -> list[str]:
         notes, spec = [], self.folder.input
@@ -175,11 +176,11 @@ class _Run:
     def all_planes(self, footprint: Footprint) -> Footprint:
         """Segment all planes, stepping down where the memory does not suffice; return the footprint of the last."""
         start, total = 0, self.planes.total
-        masks = self.segmenter.masks(self.options)
+        plan = self.segmenter.sampling(self.options)
         while start < total:
             self.sink.check()
             stop = min(start + footprint.batch, total)
-            if self._attempt(start, stop, footprint, masks):
+            if self._attempt(start, stop, footprint, plan):
                 start = stop
                 continue
             # Outside of the handler: the exception kept the frames alive that hold the large tensors.
@@ -188,18 +189,18 @@ class _Run:
             self.note(text)
         return footprint
 
-    def _attempt(self, start: int, stop: int, footprint: Footprint, masks: Tensor | None) -> bool:
+    def _attempt(self, start: int, stop: int, footprint: Footprint, plan: Sampling | None) -> bool:
         """Segment planes `start` to `stop`; return whether the memory sufficed."""
         try:
             with torch.inference_mode():
-                self._batch(start, stop, footprint, masks)
+                self._batch(start, stop, footprint, plan)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return False
         return True
 
-    def _batch(self, start: int, stop: int, footprint: Footprint, masks: Tensor | None) -> None:
+    def _batch(self, start: int, stop: int, footprint: Footprint, plan: Sampling | None) -> None:
         predictor = self.segmenter.predictor(footprint.device, self.options.precision)
         tiles = tile_count(self.grid.padded, footprint.tile)
         finished = 0
@@ -214,9 +215,20 @@ class _Run:
         if footprint.device.type == "cuda":
             native = native.to(footprint.device)
         images = self.grid.to_working(native)
-        predict = partial(predictor, masks=masks, check=self.sink.check)
-        mean = self.grid.to_native(predict_tiled(images, footprint.tile, predict, done))
-        self.outputs.write(self.sink, self.planes, start, mean, self.options.threshold)
+        first = partial(self._write, start) if tiles == 1 else None
+        predict = partial(predictor, plan=plan, check=self.sink.check, first=first)
+        self._write(start, predict_tiled(images, footprint.tile, predict, done))
+
+    def _write(self, start: int, found: Tensor) -> None:
+        """Write what was `found` in the planes from `start` on, (N, K [+ 1], h, w); see `monte_carlo.estimate`."""
+        folder, options = self.segmenter.folder, self.options
+        classes = 1 if len(folder.labels) == 1 else len(folder.labels) + 1
+        mean, spread = self.grid.to_native(found[:, :classes]), None
+        if found.shape[1] > classes:
+            spread = self.grid.enlarge(found[:, classes:])
+        if options.calibrated and folder.calibration is not None:
+            mean = tempered(mean, folder.calibration.temperature)
+        self.outputs.write(self.sink, self.planes, start, mean, options.threshold, spread)
 
     def _text(self, start: int, stop: int) -> str:
         total = self.planes.total

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from napari_medfreq.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Set
     from pathlib import Path
 
     from napari_medfreq.io.cards import Card
@@ -77,6 +78,42 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What was learned on validation cases of how far a model's probabilities can be trusted.
+
+    Parameters
+    ----------
+    temperature : float
+        The logits are divided by it; above 1 where the model is too sure of itself.
+    cases : int
+        Images that it was learned from.
+    uncertainty_threshold : float, optional
+        The uncertainty from which on a voxel is best called uncertain, range [0, 1]: with it, what is uncertain and
+        what is wrong overlap most.
+    method, measure, passes
+        Which uncertainty that is, see `napari_medfreq.engine.options.SegmentOptions`.
+    dice_slope, dice_offset : float
+        From the Dice coefficient that the probabilities let expect to that which was found.
+    dice_error : float, optional
+        Mean absolute difference between the two, each case judged by what the others taught.
+    """
+
+    temperature: float
+    cases: int = 0
+    uncertainty_threshold: float | None = None
+    method: str = "dropout"
+    measure: str = "entropy"
+    passes: int = 0
+    dice_slope: float = 1.0
+    dice_offset: float = 0.0
+    dice_error: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.temperature <= 100:
+            raise ModelError(f"the temperature must lie between 0.01 and 100, not {self.temperature}.")
+
+
+@dataclass(frozen=True)
 class ModelFolder:
     """All that can be known of a model without loading its weights.
 
@@ -96,6 +133,8 @@ class ModelFolder:
         Hash of the weights file, as ``config.toml`` states it; `verify` compares.
     card : Card
         What it is for and how well it does.
+    calibration : Calibration or None
+        How far its probabilities can be trusted, where that was measured.
     """
 
     path: Path
@@ -108,6 +147,7 @@ class ModelFolder:
     labels: tuple[LabelName, ...]
     card: Card
     sha256: str = ""
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
@@ -136,15 +176,15 @@ def parse_config(config: dict[str, Any], path: Path, card: Card) -> ModelFolder:
         remedy = "Update napari-medfreq to use this model." if newer else "Fetch the model again."
         raise ModelError(f"{where}: the format is {version!r}, this release reads format {FORMAT}. {remedy}")
     texts = ("name", "title", "version", "task", "sha256")
-    _check_keys(where, "the config", config, {*texts, "network", "input", "labels"}, required=True)
+    _check_keys(where, "the config", config, {*texts, "network", "input", "labels"}, {"calibration"})
     for key in texts:
         if not isinstance(config[key], str):
             raise ModelError(f"{where}: {key} must be a text, not {config[key]!r}.")
     try:
-        _check_keys(where, "[input]", config["input"], {f.name for f in fields(InputSpec)})
+        _check_keys(where, "[input]", config["input"], set(), {f.name for f in fields(InputSpec)})
         spec = InputSpec(**config["input"])
         for entry in config["labels"]:
-            _check_keys(where, "[[labels]]", entry, {"value", "name", "colour"}, required=True)
+            _check_keys(where, "[[labels]]", entry, {"value", "name", "colour"})
         labels = tuple(LabelName(**entry) for entry in config["labels"])
         return ModelFolder(
             path=path,
@@ -152,6 +192,7 @@ def parse_config(config: dict[str, Any], path: Path, card: Card) -> ModelFolder:
             input=spec,
             labels=labels,
             network=dict(config["network"]),
+            calibration=_calibration(config.get("calibration"), where),
             **{key: config[key] for key in texts},
         )
     except ModelError as error:
@@ -163,20 +204,30 @@ def parse_config(config: dict[str, Any], path: Path, card: Card) -> ModelFolder:
 def dump_config(model: ModelFolder) -> dict[str, Any]:
     """Return the content of ``config.toml``: the inverse of `parse_config`."""
     config = {key: getattr(model, key) for key in ("name", "title", "version", "task", "sha256")}
-    tables = {
+    tables: dict[str, Any] = {
         "input": asdict(model.input),
         "labels": [asdict(label) for label in model.labels],
         "network": model.network,
     }
+    if model.calibration is not None:
+        tables["calibration"] = asdict(model.calibration)
     return {"format": FORMAT, **config, **{key: _plain(value) for key, value in tables.items()}}
 
 
-def _check_keys(where: Path, part: str, table: Any, known: set[str], *, required: bool = False) -> None:
+def _calibration(table: Any, where: Path) -> Calibration | None:
+    if table is None:
+        return None
+    names = {f.name for f in fields(Calibration)}
+    _check_keys(where, "[calibration]", table, {"temperature"}, names)
+    return Calibration(**table)
+
+
+def _check_keys(where: Path, part: str, table: Any, required: Set[str], optional: Set[str] = frozenset()) -> None:
     if not isinstance(table, dict):
         raise ModelError(f"{where}: {part} must be a table.")
-    if unknown := sorted(set(table) - known):
+    if unknown := sorted(set(table) - required - optional):
         raise ModelError(f"{where}: {part} has entries that this release does not know: {', '.join(unknown)}.")
-    if required and (missing := sorted(known - set(table))):
+    if missing := sorted(required - set(table)):
         raise ModelError(f"{where}: {part} lacks {', '.join(missing)}.")
 
 

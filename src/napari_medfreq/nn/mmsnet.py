@@ -6,22 +6,27 @@
 
 The published description leaves the decoder's widths, its losses and the dropout open; ours are stated here: a common
 width (64), a sum of upsampled levels, channel dropout before the classifier (and, if asked for, after the projections).
-Dropout sits after the encoder only, so Monte Carlo passes reuse all that comes before it.
+Dropout sits after the encoder only, so Monte Carlo passes reuse all that comes before it. After the projections, and
+not at the end of the decoder, because there it changes what the network makes of the whole image and not only of the
+pixel; what it costs to sample is in `napari_medfreq.nn.dropout`.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_medfreq.nn.dropout import PassMasks, draw_masks
 from napari_medfreq.nn.fep import FrequencyPrompt, Prompt
 from napari_medfreq.nn.mfa import ModalityAdapter
 from napari_medfreq.nn.mit import MiTConfig, MixTransformer, Variant
 from napari_medfreq.nn.msfg import MultiscaleFrequencyGuidance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -179,56 +184,91 @@ class MMSNet(nn.Module):
         """Return logits (N, classes, h, w) at the resolution of `features`."""
         return self.classify(self.head_dropout(features))  # type: ignore[no-any-return]
 
-    def pass_masks(self, passes: int, seed: int) -> Tensor:
-        """Return the channel masks of `passes` Monte Carlo passes: 0 or ``1 / (1 - p)``.
+    def pass_masks(self, passes: int, seed: int) -> PassMasks:
+        """Return the channel masks of `passes` Monte Carlo passes; the same seed gives the same masks."""
+        config = self.config
+        return draw_masks(passes, seed, config.width, head=config.head_dropout, decoder=config.decoder_dropout)
+
+    def decoder_samples(self, maps: list[Tensor], masks: Tensor | None) -> Iterator[list[Tensor]]:
+        """Yield the last features for each draw of the decoder's masks, as parts that `head_passes` adds up.
+
+        The projections are shared by all draws. The three coarse levels, a third of the work, are computed for all
+        draws at once; the finest one draw by draw, so that its maps stay in the processor's cache.
 
         Parameters
         ----------
-        passes : int
-            T.
-        seed : int
-            The same seed gives the same masks.
-
-        Returns
-        -------
-        Tensor, shape (T, width), float32
-            On the CPU, so that every device draws the same; the mean over many passes is 1.
+        maps : list of Tensor
+            From `encode`.
+        masks : Tensor or None, shape (D, 4, width)
+            See `PassMasks`; None yields once, without dropout.
         """
-        generator = torch.Generator().manual_seed(seed)
-        keep = 1.0 - self.config.head_dropout
-        return (torch.rand(passes, self.config.width, generator=generator) < keep).float() / keep
+        finest, *coarse = (p(m) for p, m in zip(self.project, maps, strict=True))
+        if masks is None:
+            yield self._finest(finest, self._coarse(coarse)[-1])
+            return
+        factors = masks.to(finest)[..., None, None]
+        drawn = [(factors[:, i + 1, None] * x).flatten(0, 1) for i, x in enumerate(coarse)]
+        for factor, above in zip(factors[:, 0], self._coarse(drawn)[-1].chunk(len(masks)), strict=True):
+            yield self._finest(factor * finest, above)
 
-    def head_passes(self, features: Tensor, masks: Tensor) -> Tensor:
+    def head_passes(self, parts: Sequence[Tensor], masks: Tensor) -> Tensor:
         """Return the logits of all passes, shape (T, N, classes, h, w).
 
         Channel dropout before a 1x1 convolution is a convolution with masked weights, so T passes are one matrix
-        product.
+        product; and as both it and enlarging are linear, each part is enlarged as T maps of logits, not as features.
 
         Parameters
         ----------
-        features : Tensor, shape (N, width, h, w)
+        parts : sequence of Tensor, shapes (N, width, h_i, w_i)
+            Maps whose sum at the size of the first are the features.
         masks : Tensor, shape (T, width)
-            From `pass_masks`.
+            The head's, see `PassMasks`.
         """
-        passes = masks.shape[0]
+        passes, size = masks.shape[0], parts[0].shape[-2:]
         weight, bias = self.classify.weight, self.classify.bias
         masked = (weight[None] * masks.to(weight)[:, None, :, None, None]).flatten(0, 1)
-        logits = functional.conv2d(features, masked, None if bias is None else bias.repeat(passes))
-        return logits.view(len(features), passes, self.config.classes, *logits.shape[-2:]).transpose(0, 1)
+        logits = functional.conv2d(parts[0], masked, None if bias is None else bias.repeat(passes))
+        for part in parts[1:]:
+            logits = logits + enlarged(functional.conv2d(part, masked), size)
+        return logits.view(len(logits), passes, self.config.classes, *size).transpose(0, 1)
+
+    def head_moments(self, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the logits under the head's dropout, in closed form; (N, classes, h, w) each.
+
+        ``E[z] = b + sum_c w_c f_c`` and ``Var[z] = p / (1 - p) sum_c (w_c f_c)^2`` for features ``f`` (the sum of the
+        `parts`) and independent channel masks with the mean 1.
+        """
+        features = parts[0] + sum(enlarged(part, parts[0].shape[-2:]) for part in parts[1:])
+        dropped = self.config.head_dropout
+        spread = functional.conv2d(features.square(), self.classify.weight.square())
+        return self.classify(features), spread * (dropped / (1.0 - dropped))
 
     def _levels(self, maps: list[Tensor]) -> list[Tensor]:
         """Return the decoder's features, finest level first."""
-        projected = [self.decoder_dropout(p(m)) for p, m in zip(self.project, maps, strict=True)]
-        current = self.guide[3](functional.relu(projected[3]))
+        finest, *coarse = (self.decoder_dropout(p(m)) for p, m in zip(self.project, maps, strict=True))
+        levels = self._coarse(coarse)
+        return [self.guide[0](self._merged(0, finest, levels[-1])), *levels[::-1]]
+
+    def _coarse(self, projected: list[Tensor]) -> list[Tensor]:
+        """Return the features of the three coarse levels, coarsest first, for their projections, finest first."""
+        current = self.guide[3](functional.relu(projected[2]))
         levels = [current]
-        for index in (2, 1, 0):
-            above = functional.interpolate(current, size=projected[index].shape[-2:], mode="bilinear")
-            current = self.guide[index](self.smooth[index](functional.relu(projected[index] + above)))
+        for index in (2, 1):
+            current = self.guide[index](self._merged(index, projected[index - 1], current))
             levels.append(current)
-        return levels[::-1]
+        return levels
+
+    def _finest(self, projected: Tensor, above: Tensor) -> list[Tensor]:
+        """Return the parts of the finest level's features."""
+        merged, guide = self._merged(0, projected, above), self.guide[0]
+        return guide.parts(merged) if isinstance(guide, MultiscaleFrequencyGuidance) else [merged]
+
+    def _merged(self, index: int, projected: Tensor, above: Tensor) -> Tensor:
+        above = functional.interpolate(above, size=projected.shape[-2:], mode="bilinear")
+        return self.smooth[index](functional.relu(projected + above))  # type: ignore[no-any-return]
 
 
-def enlarged(logits: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
+def enlarged(logits: Tensor, size: Sequence[int]) -> Tensor:
     """Return `logits` (N, C, h, w) resized bilinearly to the image's `size`."""
     return functional.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_medfreq.transforms.dct import GRID, dct_basis
+from napari_medfreq.transforms.dct import GRID, dct_basis, dct_pool
 
 _MIN_WIDTH = 32
 _MIN_SIDE = 8
@@ -59,9 +59,7 @@ class FrequencyChannelAttention(nn.Module):
 
     def per_frequency(self, feature: Tensor) -> Tensor:
         """Return the attention logits that each DCT coefficient votes for, shape (N, K, C)."""
-        grid = functional.adaptive_avg_pool2d(feature, GRID).flatten(2).float()
-        weighted = grid[:, :, None, :] * (self.basis * GRID**2)
-        pooled = torch.stack((weighted.mean(-1), weighted.amax(-1), weighted.amin(-1)))
+        pooled = dct_pool(feature, self.basis)
         hidden = functional.relu(self.squeeze(pooled.permute(0, 1, 3, 2).to(self.squeeze.weight.dtype)))
         return self.excite(hidden).sum(0)  # type: ignore[no-any-return]
 
@@ -124,3 +122,7 @@ class MultiscaleFrequencyGuidance(nn.Module):
         size = feature.shape[-2:]
         added = [functional.interpolate(g(feature), size=size, mode="bilinear") for g in self.scales]
         return feature + sum(added[1:], added[0]) / len(added)
+
+    def parts(self, feature: Tensor) -> list[Tensor]:
+        """Return the terms of the sum that ``forward`` computes, each at its own resolution, `feature` first."""
+        return [feature, *(g(feature) / len(self.scales) for g in self.scales)]
