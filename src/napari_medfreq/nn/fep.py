@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from napari_medfreq.nn.mit import PatchEmbedding
 from napari_medfreq.transforms.contourlet import Contourlet
-from napari_medfreq.transforms.spectrum import fourier_detail, wavelet_detail
+from napari_medfreq.transforms.fourier import fourier_detail
+from napari_medfreq.transforms.wavelet import wavelet_detail
 
 Prompt = Literal["contourlet", "fft", "wavelet"]
 

@@ -1,0 +1,15 @@
+from .bands import Band as Band
+from .bands import BandKey as BandKey
+from .bands import Transform as Transform
+from .bands import energies as energies
+from .bands import with_gains as with_gains
+from .block_dct import BlockDCT as BlockDCT
+from .contourlet import Contourlet as Contourlet
+from .dct import DCT2 as DCT2
+from .dct import DCT3 as DCT3
+from .fourier import FourierBands as FourierBands
+from .fourier import RadialSpectrum as RadialSpectrum
+from .fourier import radial_spectrum as radial_spectrum
+from .nonsubsampled import NonsubsampledContourlet as NonsubsampledContourlet
+from .planes import Planes as Planes
+from .wavelet import Wavelet as Wavelet
