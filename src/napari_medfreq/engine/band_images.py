@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_medfreq.engine.anatomy import PLANES, plane_count
-from napari_medfreq.engine.frequencies import analyse
-from napari_medfreq.engine.frequency_options import BandImage, solo_gains
+from napari_medfreq.engine.frequencies import analyse, check_room
+from napari_medfreq.engine.frequency_presets import solo_gains
+from napari_medfreq.engine.frequency_results import BandImage
 from napari_medfreq.engine.lattices import lattice_of
 from napari_medfreq.engine.pieces import in_three_dimensions, piece_count, pieces, view_of
 from napari_medfreq.engine.pixels import checked
@@ -55,6 +56,8 @@ def band_images(
         analysed = frequencies.analysed(piece.image, options) if total == 1 else analyse(piece.image, options)
         for band in bands:
             found, lattice = _values(analysed, band, piece.image.spatial_shape, form)
+            if not made:
+                check_room(image.name, found.nbytes * total * len(bands))
             if band.key not in made:
                 made[band.key] = _allocated(sink, image, options, band.key, found, lattice)
             view_of(made[band.key].image, options, piece)[...] = found

@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from napari_medfreq.engine.band_transforms import energy_weights, in_units, nyquist, transform_for, unit_of
-from napari_medfreq.engine.frequency_options import Analysis, BandMeasure, shares
+from napari_medfreq.engine.frequency_results import Analysis, BandMeasure, shares
 from napari_medfreq.engine.pieces import piece_count, pieces, view_of
 from napari_medfreq.engine.pixels import Pixels, checked, notes_on, to_pixels
 from napari_medfreq.errors import InputError
@@ -222,16 +222,17 @@ def analyse(image: Volume, options: FrequencyOptions) -> Analysed:
             "Choose another plane."
         )
     if len(shape) == 3:
-        _check_room(image)
+        check_room(image.name, image.data.size * 4 * _COPIES)
     return Analysed(image.name, transform_for(options, image), to_pixels(image))
 
 
-def _check_room(image: Volume) -> None:
-    needed, free = image.data.size * 4 * _COPIES, psutil.virtual_memory().available
+def check_room(name: str, needed: int) -> None:
+    """Raise an `InputError` if there are less than `needed` bytes of memory for the transform of `name`."""
+    free = psutil.virtual_memory().available
     if needed > free:
         raise InputError(
-            f"A transform of {image.name} as a whole takes {needed / 1e9:.1f} GB of memory, but only "
-            f"{free / 1e9:.1f} GB are free. Look at it plane by plane, crop it, or close other programs."
+            f"This transform of {name} takes {needed / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB are free. "
+            "Look at a single plane or band, crop the image, or close other programs."
         )
 
 

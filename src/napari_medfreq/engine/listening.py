@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_medfreq.engine.frequency_options import CoefficientVote, Listening, PromptBand
+from napari_medfreq.engine.band_transforms import in_units, unit_of
+from napari_medfreq.engine.frequency_results import CoefficientVote, Listening, PromptBand
 from napari_medfreq.nn.msfg import FrequencyChannelAttention, Guidance
-from napari_medfreq.transforms.bands import energies
+from napari_medfreq.transforms.bands import BandKey, energies
 from napari_medfreq.transforms.dct import TOP_FREQUENCIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-    from napari_medfreq.engine.frequency_options import FrequencyUnit
     from napari_medfreq.engine.model_plane import ModelPlane
     from napari_medfreq.engine.options import Sink
     from napari_medfreq.nn.fep import FrequencyPrompt
@@ -50,12 +50,7 @@ def listen(plane: ModelPlane, sink: Sink) -> Listening:
     if not prompt:
         sink.note(f"{model} has no contourlet prompt: there are no bands that it is given.")
     votes = [vote for record in records for vote in _votes(record, extents[0], plane.spacing)]
-    return Listening(model, tuple(votes), tuple(prompt), unit_of(plane))
-
-
-def unit_of(plane: ModelPlane) -> FrequencyUnit:
-    """Return the unit of frequencies in `plane`."""
-    return "cycles/mm" if plane.stack.calibrated else "cycles/px"
+    return Listening(model, tuple(votes), tuple(prompt), unit_of(plane.stack))
 
 
 @dataclass(eq=False)
@@ -112,14 +107,25 @@ def _prompt_bands(plane: ModelPlane, prompt: FrequencyPrompt | None, images: Ten
     held = energies(contourlet.split(contourlet(luminance)))
     norms = prompt.subbands.weight.float().flatten(1).norm(dim=0).cpu()
     added = norms * stack.float().square().mean(dim=(0, 2, 3)).sqrt().cpu()
-    pixel = plane.spacing
+    order = {key: i for i, key in enumerate(stacked_keys(contourlet.levels))}
     return [
         PromptBand(
             band,
-            (band.frequency[0] / max(pixel), band.frequency[1] / min(pixel)),
+            in_units(contourlet, band, plane.spacing),
             held[band.key],
-            float(norms[i] / norms.sum()),
-            float(added[i] / added.sum()) if added.sum() > 0 else 0.0,
+            float(norms[order[band.key]] / norms.sum()),
+            float(added[order[band.key]] / added.sum()) if added.sum() > 0 else 0.0,
         )
-        for i, band in enumerate(band for band in contourlet.layout() if band.key.scale > 0)
+        for band in contourlet.layout()
+        if band.key in order
     ]
+
+
+def stacked_keys(levels: Sequence[int]) -> list[BandKey]:
+    """Return the bands in the order in which the prompt stacks them: of each scale the vertical half first, falling."""
+    keys = []
+    for scale, level in enumerate(levels, start=1):
+        half = 2**level // 2
+        keys += [BandKey(scale, direction) for direction in range(2**level - 1, half - 1, -1)]
+        keys += [BandKey(scale, direction) for direction in range(half)]
+    return keys

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_medfreq.engine.frequency_options import BandNeed, Needs
+from napari_medfreq.engine.frequency_results import BandNeed, Needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_medfreq.engine.band_transforms import unit_of
-from napari_medfreq.engine.frequency_options import FrequencyOptions, Spectrum
+from napari_medfreq.engine.frequency_options import FrequencyOptions
+from napari_medfreq.engine.frequency_results import Spectrum
 from napari_medfreq.engine.pieces import piece_count, pieces
 from napari_medfreq.engine.pixels import checked, to_pixels
 from napari_medfreq.errors import InputError

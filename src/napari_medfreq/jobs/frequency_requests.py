@@ -16,17 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_medfreq.engine.frequency_options import (
-    Analysis,
-    BandImage,
-    BandKey,
-    Form,
-    FrequencyOptions,
-    Gains,
-    Listening,
-    Needs,
-    Spectrum,
-)
+from napari_medfreq.engine.frequency_options import BandKey, Form, FrequencyOptions, Gains
+from napari_medfreq.engine.frequency_results import Analysis, BandImage, Coefficients, Listening, Needs, Spectrum
 from napari_medfreq.jobs.messages import Request
 from napari_medfreq.volume import Volume
 
@@ -69,13 +60,27 @@ class BandsRequest(Request[tuple[BandImage, ...]]):
     ``coefficients`` are the numbers themselves: a decimated band is a small image with large voxels, placed so that it
     lies on `volume`. ``component`` is what the band contributes to the image, on the grid of `volume`: all components
     add up to the image. Bands whose coefficients lie in the plane of frequencies and not in the image (global DCT,
-    Fourier) are always given as components; `BandImage.form` says what was given.
+    Fourier) are always given as components; `BandImage.form` says what was given. Both are axis by axis those of
+    `volume`, but for coefficients of a 3D volume, which come in display orientation. What does not fit into memory is
+    an `InputError`.
     """
 
     volume: Volume
     options: FrequencyOptions = field(default_factory=FrequencyOptions)
     keys: tuple[BandKey, ...] = ()
     form: Form = "coefficients"
+
+
+@dataclass(frozen=True, eq=False)
+class CoefficientsRequest(Request[Coefficients]):
+    """Return all coefficients of `volume`, to be saved (`napari_medfreq.io.coefficients`).
+
+    Of a 3D volume that is transformed plane by plane the planes follow one another along the first axis but for
+    channels or frames. What does not fit into memory is an `InputError`.
+    """
+
+    volume: Volume
+    options: FrequencyOptions = field(default_factory=FrequencyOptions)
 
 
 @dataclass(frozen=True, eq=False)
