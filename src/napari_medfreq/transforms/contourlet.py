@@ -18,7 +18,7 @@ from napari_medfreq.transforms.bands import Band, BandKey
 from napari_medfreq.transforms.contourlet_kernels import analysis, smooth, synthesis
 from napari_medfreq.transforms.directional import slopes
 from napari_medfreq.transforms.filters import DirectionalFilter, PyramidFilter
-from napari_medfreq.transforms.lattice import checked, extended
+from napari_medfreq.transforms.images import checked_size, mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,8 +72,9 @@ class Contourlet:
 
     Energies: the mask of each wedge is scaled so that white noise of unit variance gives coefficients of unit
     variance, and the low-pass filters have unit norm (so the gain 2 a scale for a constant image). The energies of all
-    bands therefore add up to about that of the image; exactly so for orthogonal pyramids (``meyer``, ``haar``) without
-    directions.
+    bands therefore add up to about that of the image. With ``meyer`` and ``meyer`` they add up to it exactly (where its
+    size needs no extension): the directional bank is orthonormal and the whole transform a tight frame, whose inverse
+    is its adjoint.
 
     Redundancy is below 4/3, plus the extension where the size does not fit. Gradients are computed by the adjoint
     transform and cost as much as the transform itself.
@@ -117,11 +118,11 @@ class Contourlet:
 
     def __call__(self, image: Tensor) -> ContourletBands:
         """Analyse `image`, a real tensor of shape (..., H, W), float32 or float64."""
-        size = checked(image)
-        parts = analysis(extended(image, self.multiple), self.levels, self.pyramid, self.directional, False)
+        size = checked_size(image, 2)
+        parts = analysis(mirrored(image, self.multiple), self.levels, self.pyramid, self.directional, False)
         low, *halves = cast("list[Tensor]", parts)
         scales = tuple(DirectionalBands(*pair) for pair in zip(halves[0::2], halves[1::2], strict=True))
-        return ContourletBands(low, scales, size)
+        return ContourletBands(low, scales, (size[0], size[1]))
 
     def inverse(self, bands: ContourletBands) -> Tensor:
         """Return the image that has these coefficients; the dual frame of Do and Vetterli where they were changed."""
@@ -137,8 +138,8 @@ class Contourlet:
         It equals ``inverse`` of the bands with ``low`` set to zero, but is cheaper, since the directional filter bank
         cancels out.
         """
-        size = checked(image)
-        whole = extended(image, self.multiple)
+        size = checked_size(image, 2)
+        whole = mirrored(image, self.multiple)
         low = cast("Tensor", smooth(whole, len(self.levels), self.pyramid, False))
         return (whole - low)[..., : size[0], : size[1]]
 

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import lcm
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_medfreq.transforms.filters import angular_frequencies, ladder_response, meyer_phase
+from napari_medfreq.transforms.filters import ladder_response, meyer_phase
 
 if TYPE_CHECKING:
     from napari_medfreq.transforms.filters import DirectionalFilter
@@ -56,66 +57,36 @@ class Wedges:
     decimation: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class _Branch:
-    """The filters down one branch of the tree."""
-
-    analysis: Array
-    synthesis: Array
-    shift: tuple[int, int] = (0, 0)
-
-    def times(self, analysis: Array, synthesis: Array, shift: tuple[int, int] = (0, 0)) -> _Branch:
-        moved = (self.shift[0] + shift[0], self.shift[1] + shift[1])
-        return _Branch(self.analysis * analysis, self.synthesis * synthesis, moved)
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """The frequency plane seen from one of its axes (`main`; `cross` is the other one), and how to split it."""
-
-    main: Array
-    cross: Array
-    vertical: bool
-    levels: int
-    name: DirectionalFilter
-
-    def split(self, branch: _Branch, omegas: tuple[Array, Array], odd: tuple[int, int], stage: int) -> list[_Branch]:
-        """Return the branches where ``T = F(omegas[0]) F(omegas[1])`` is -1 (on the coset `odd`) and where it is +1.
-
-        The earlier the branching, the sharper it must be for the wedges at the end: at the distance of a final wedge's
-        centre from the line of `stage` the frequency is ``2**(stage-levels)`` of what it is at the last stage, and the
-        transition narrows alike.
-        """
-        transition = np.pi / 3 * 2.0 ** (stage - self.levels)
-        if self.name == "meyer":
-            # With F = cos(p), 1 - T = sin((p + q) / 2)^2 + sin((p - q) / 2)^2: exact to the last digit near 0.
-            one, other = (meyer_phase(omega, transition) for omega in omegas)
-            lower = np.hypot(np.sin((one + other) / 2), np.sin((one - other) / 2))
-            upper = np.hypot(np.cos((one + other) / 2), np.cos((one - other) / 2))
-            return [branch.times(lower, lower, odd), branch.times(upper, upper)]
-        split = ladder_response(self.name, omegas[0]) * ladder_response(self.name, omegas[1])
-        lower, upper = (1 - split) / _ROOT2, (1 + split) / _ROOT2
-        return [branch.times(lower * (2 + split), lower, odd), branch.times(upper, upper * (2 - split))]
-
-
 def wedges(shape: tuple[int, int], levels: int, name: DirectionalFilter) -> tuple[Wedges, Wedges]:
-    """Return the wedges around the vertical and around the horizontal frequency axis.
+    """Return the wedges around the vertical and around the horizontal frequency axis; parameters as `half`."""
+    return half(shape, levels, name, vertical=True), half(shape, levels, name, vertical=False)
+
+
+def half(shape: tuple[int, int], levels: int, name: DirectionalFilter, *, vertical: bool) -> Wedges:
+    """Return the wedges around one frequency axis.
 
     Parameters
     ----------
     shape : tuple of int
         Height and width, both divisible by 2 and by ``2**(levels-1)``.
     levels : int
-        At least 1; there are ``2**levels`` wedges.
+        At least 1; there are ``2**levels`` wedges, half of them here.
     name : {"pkva", "haar", "meyer"}
         The ladder filter. ``meyer`` narrows its transition with each further level, so that all edges of the final
         wedges are alike.
+    vertical : bool
+        Around which axis.
     """
-    omega_y, omega_x = angular_frequencies(shape[0])[:, None], angular_frequencies(shape[1])[None, :]
+    tree = _Tree(shape, vertical, levels, name)
+    branches = tree.leaves()
+    analysis = np.stack([branch.analysis for branch in branches])
+    synthesis = analysis
+    gain = np.sqrt(np.mean(np.square(analysis), axis=(1, 2), keepdims=True))
+    if branches[0].synthesis is not branches[0].analysis:
+        synthesis = np.stack([branch.synthesis for branch in branches])
     far = 2 ** (levels - 1)
-    vertical = _half(_Tree(omega_y, omega_x, True, levels, name))
-    horizontal = _half(_Tree(omega_x, omega_y, False, levels, name))
-    return _normalised(vertical, (2, far)), _normalised(horizontal, (far, 2))
+    shifts = tuple(branch.shift for branch in branches)
+    return Wedges(analysis / gain, synthesis * gain, shifts, (2, far) if vertical else (far, 2))
 
 
 def slopes(levels: int) -> tuple[tuple[float, float], ...]:
@@ -124,34 +95,89 @@ def slopes(levels: int) -> tuple[tuple[float, float], ...]:
     return tuple(pairwise(edges))
 
 
-def _half(tree: _Tree) -> list[_Branch]:
-    main, cross = tree.main, tree.cross
-    y, x = (main, cross) if tree.vertical else (cross, main)
-    whole = np.ones_like(y + x)
-    # About +1 around the vertical axis and -1 around the horizontal one.
-    fans = tree.split(_Branch(whole, whole), (y + x + np.pi, y - x + np.pi), (1, 0), 1)
-    first = fans[1] if tree.vertical else fans[0]
-    if tree.levels == 1:
-        return [first]
-    second = tree.split(first, (2 * main + np.pi, 2 * cross + np.pi), (1, 1), 2)
-    return [leaf for branch, low in zip(second, (-1.0, 0.0), strict=True) for leaf in _leaves(branch, low, 3, tree)]
+@dataclass(frozen=True)
+class _Branch:
+    """The filters down one branch of the tree; one array stands for both where they are the same."""
+
+    analysis: Array
+    synthesis: Array
+    shift: tuple[int, int] = (0, 0)
+
+    def times(self, analysis: Array, synthesis: Array, shift: tuple[int, int] = (0, 0)) -> _Branch:
+        moved = (self.shift[0] + shift[0], self.shift[1] + shift[1])
+        product = self.analysis * analysis
+        same = self.analysis is self.synthesis and analysis is synthesis
+        return _Branch(product, product if same else self.synthesis * synthesis, moved)
 
 
-def _leaves(branch: _Branch, low: float, stage: int, tree: _Tree) -> list[_Branch]:
-    """Halve the wedge of slopes [low, low + 2**(3-stage)] until the last level; return the leaves by rising slope."""
-    if stage > tree.levels:
-        return [branch]
-    middle = low + 2.0 ** (2 - stage)
-    stretch = 2 ** (stage - 2)
-    shear = round(stretch * middle)
-    line = 2 * stretch * tree.cross - 2 * shear * tree.main + np.pi
-    odd = (0, stretch) if tree.vertical else (stretch, 0)
-    lower, upper = tree.split(branch, (line, 2 * tree.main + np.pi), odd, stage)
-    return _leaves(lower, low, stage + 1, tree) + _leaves(upper, middle, stage + 1, tree)
+@dataclass(frozen=True)
+class _Tree:
+    """The branchings around one axis of the plane, `main`; `cross` is the other one.
 
+    All frequencies that occur are multiples of ``2 pi / n``, with n the least common multiple of height and width, so
+    responses are looked up in a table.
+    """
 
-def _normalised(branches: list[_Branch], decimation: tuple[int, int]) -> Wedges:
-    analysis = np.stack([branch.analysis for branch in branches])
-    synthesis = np.stack([branch.synthesis for branch in branches])
-    gain = np.sqrt(np.mean(np.square(analysis), axis=(1, 2), keepdims=True))
-    return Wedges(analysis / gain, synthesis * gain, tuple(branch.shift for branch in branches), decimation)
+    shape: tuple[int, int]
+    vertical: bool
+    levels: int
+    name: DirectionalFilter
+
+    def leaves(self) -> list[_Branch]:
+        """Return the final branches by rising slope."""
+        whole = np.ones(self.shape)
+        sign = 1 if self.vertical else -1
+        # About +1 around the vertical axis and -1 around the horizontal one.
+        fans = self._split(_Branch(whole, whole), ((1, 1), (sign, -sign)), (1, 0), 1)
+        first = fans[1] if self.vertical else fans[0]
+        if self.levels == 1:
+            return [first]
+        second = self._split(first, ((2, 0), (0, 2)), (1, 1), 2)
+        return [leaf for branch, low in zip(second, (-1.0, 0.0), strict=True) for leaf in self._below(branch, low, 3)]
+
+    def _below(self, branch: _Branch, low: float, stage: int) -> list[_Branch]:
+        """Halve the wedge of slopes [low, low + 2**(3-stage)] until the last level."""
+        if stage > self.levels:
+            return [branch]
+        middle = low + 2.0 ** (2 - stage)
+        stretch = 2 ** (stage - 2)
+        shear = round(stretch * middle)
+        odd = (0, stretch) if self.vertical else (stretch, 0)
+        lower, upper = self._split(branch, ((-2 * shear, 2 * stretch), (2, 0)), odd, stage)
+        return self._below(lower, low, stage + 1) + self._below(upper, middle, stage + 1)
+
+    def _split(
+        self, branch: _Branch, lines: tuple[tuple[int, int], tuple[int, int]], odd: tuple[int, int], stage: int
+    ) -> list[_Branch]:
+        """Return the branches where T is -1 (on the coset `odd`) and where it is +1.
+
+        ``T = F(u + pi) F(v + pi)``, each of u and v given by its factors of the main and the cross frequency. The
+        earlier the branching, the sharper it must be for the wedges at the end: at the distance of a final wedge's
+        centre from the line of `stage` the frequency is ``2**(stage-levels)`` of what it is at the last stage, and the
+        transition narrows alike.
+        """
+        n = lcm(*self.shape)
+        # Half a turn more, and as long as the sum of two indices within the period.
+        omega = np.asarray(2 * np.pi * np.arange(4 * n) / n + np.pi, np.float64)
+        first, second = (self._index(line, n) for line in lines)
+        if self.name == "meyer":
+            # With F = cos(2 p): 1 - T = 2 (sin p cos q)^2 + 2 (cos p sin q)^2, exact to the last digit near 0.
+            phase = meyer_phase(omega, np.pi / 3 * 2.0 ** (stage - self.levels)) / 2
+            cosine, sine = np.cos(phase), np.sin(phase)
+            cosines, sines = (cosine[first], cosine[second]), (sine[first], sine[second])
+            lower = _ROOT2 * np.sqrt(np.square(sines[0] * cosines[1]) + np.square(cosines[0] * sines[1]))
+            upper = _ROOT2 * np.sqrt(np.square(cosines[0] * cosines[1]) + np.square(sines[0] * sines[1]))
+            return [branch.times(lower, lower, odd), branch.times(upper, upper)]
+        response = ladder_response(self.name, omega)
+        split = response[first] * response[second]
+        lower, upper = (1 - split) / _ROOT2, (1 + split) / _ROOT2
+        return [branch.times(lower * (2 + split), lower, odd), branch.times(upper, upper * (2 - split))]
+
+    def _index(self, line: tuple[int, int], n: int) -> npt.NDArray[np.int64]:
+        """Return where in a table of steps ``2 pi / n`` the frequencies of a line are, broadcastable to the plane."""
+        factors = line if self.vertical else line[::-1]
+        y, x = (
+            factor * (n // length) * np.arange(length) % (2 * n) if factor else np.zeros(1, np.int64)
+            for factor, length in zip(factors, self.shape, strict=True)
+        )
+        return np.add.outer(y, x)

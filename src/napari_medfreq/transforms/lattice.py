@@ -1,27 +1,9 @@
-"""Lattices in the Fourier domain: extending to them, decimating (spectra fold) and interpolating (spectra repeat)."""
+"""Lattices in the Fourier domain: to decimate is to fold a spectrum, to interpolate is to repeat it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-
-def checked(image: Tensor) -> tuple[int, int]:
-    """Return the height and width of an image; raise ValueError if it is none."""
-    if image.ndim < 2 or image.dtype not in (torch.float32, torch.float64) or 0 in image.shape[-2:]:
-        raise ValueError(f"expected float32 or float64 of shape (..., H, W), not {image.dtype} {tuple(image.shape)}")
-    return image.shape[-2], image.shape[-1]
-
-
-def extended(image: Tensor, multiple: int) -> Tensor:
-    """Mirror the image at its lower and right edge (half-sample symmetry) up to multiples of `multiple`."""
-    for dim in (-2, -1):
-        length = image.shape[dim]
-        target = -(-length // multiple) * multiple
-        if target > length:
-            index = torch.arange(target, device=image.device) % (2 * length)
-            image = image.index_select(dim, torch.where(index < length, index, 2 * length - 1 - index))
-    return image
 
 
 def aliases(spectra: Tensor, step: tuple[int, int]) -> list[Tensor]:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_medfreq.transforms.directional import Wedges, wedges
+from napari_medfreq.transforms.directional import Array, Wedges, half
 from napari_medfreq.transforms.filters import (
     DirectionalFilter,
     PyramidFilter,
@@ -29,7 +31,8 @@ from napari_medfreq.transforms.lattice import blocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-_KEPT_BYTES = 512 * 2**20
+# Analysis and synthesis of 2048 x 2048 pixels at levels (3, 3, 4) in single precision take 0.9 GiB.
+_KEPT_BYTES = 2**30
 
 
 @dataclass
@@ -73,7 +76,7 @@ def pyramid_masks(
         rows = pyramid_responses(name, angular_frequencies(size[0]))
         columns = pyramid_responses(name, angular_frequencies(size[1]))
         return tuple(
-            blocks(torch.from_numpy(np.multiply.outer(r, c) / 2).to(device, dtype), (2, 2))
+            blocks(torch.from_numpy(np.multiply.outer(r, c) / 2).to(dtype).to(device), (2, 2))
             for r, c in zip(rows, columns, strict=True)
         )
 
@@ -109,28 +112,37 @@ def wedge_masks(
     dtype, device = like.dtype, like.device
 
     def build() -> tuple[Tensor, ...]:
-        halves = wedges(size, level, name)
         return tuple(
-            blocks(torch.from_numpy(_packed(half, synthesis)).to(device, dtype), step)
-            for half, step in zip(halves, steps, strict=True)
+            _packed(half(size, level, name, vertical=vertical), synthesis, step, dtype).to(device)
+            for vertical, step in zip((True, False), steps, strict=True)
         )
 
     masks = _cache.get(("wedges", size, level, name, synthesis, dtype, device), build)
     return tuple(zip(masks, steps, strict=True))
 
 
-def _packed(half: Wedges, synthesis: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.complex128]]:
-    filters = half.synthesis if synthesis else half.analysis
-    omega_y, omega_x = (angular_frequencies(length) for length in filters.shape[-2:])
+def _packed(part: Wedges, synthesis: bool, step: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    filters = part.synthesis if synthesis else part.analysis
+    count, height, width = filters.shape
+    scale = 1 / sqrt(step[0] * step[1])
+    cosets = [(i, 0) for i in range(count)] if count > 1 else [(0, 0), (0, 1)]
+    packed = torch.empty(step[0] * step[1], len(cosets) // 2, height // step[0], width // step[1], dtype=dtype)
+    for number in range(len(cosets) // 2):
+        first, second = (_shifted(part, filters, *coset, synthesis) for coset in cosets[2 * number : 2 * number + 2])
+        second *= -1j if synthesis else 1j
+        first += second
+        first *= scale
+        packed[:, number] = blocks(torch.from_numpy(first), step)
+    return packed
+
+
+def _shifted(part: Wedges, filters: Array, index: int, extra: int, synthesis: bool) -> npt.NDArray[np.complex128]:
+    """Return a mask with its shift, and `extra` samples more along both axes."""
     sign = -1j if synthesis else 1j
-
-    def shifted(index: int, extra: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.complex128]]:
-        y, x = half.shifts[index]
-        phase = np.multiply.outer(np.exp(sign * (y + extra) * omega_y), np.exp(sign * (x + extra) * omega_x))
-        result: np.ndarray[tuple[int, ...], np.dtype[np.complex128]] = filters[index] * phase
-        return result
-
-    count = len(filters)
-    pairs = [(shifted(i), shifted(i + 1)) for i in range(0, count, 2)] if count > 1 else [(shifted(0), shifted(0, 1))]
-    scale = 1 / np.sqrt(max(2 * count, 4))
-    return np.stack([(first + sign * second) * scale for first, second in pairs])
+    rows, columns = (
+        np.exp(sign * (shift + extra) * angular_frequencies(length))
+        for shift, length in zip(part.shifts[index], filters.shape[-2:], strict=True)
+    )
+    result: npt.NDArray[np.complex128] = np.multiply.outer(rows, columns)
+    result *= filters[index]
+    return result
