@@ -19,10 +19,12 @@ NOTHING_TO_TEST = {"errors.py"}  # classes without a line of code
 # Parts of a whole that users only ever meet together are tested as that whole.
 TESTED_THROUGH = {
     "widgets/demo.py": "cli/test_demo.py",
+    "widgets/docking.py": "widgets/segment/test_dock.py",
     "widgets/looks.py": "widgets/test_layers.py",
     "widgets/placement.py": "widgets/test_layers.py",
     "widgets/volumes.py": "widgets/test_layers.py",
     "widgets/series.py": "widgets/test_contributions.py",
+    "widgets/wording.py": "widgets/segment/test_dock.py",
     **{
         f"widgets/segment/{part}.py": "widgets/segment/test_dock.py"
         for part in ("card", "controller", "export", "form", "inputs", "results", "table")

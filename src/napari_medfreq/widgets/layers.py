@@ -88,6 +88,16 @@ def result_tuple(volume: Volume, source: Layer, names: Sequence[LabelName] = ())
     return data, keywords, layer_type
 
 
+def is_input(layer: Layer) -> bool:
+    """Return whether `layer` shows an image, not a mask and no map of probability or uncertainty."""
+    from napari.layers import Image
+
+    if not isinstance(layer, Image):
+        return False
+    placement = layer.metadata.get(METADATA)
+    return not isinstance(placement, Placement) or placement.grid.kind == "image"
+
+
 def oblique_notice(volume: Volume) -> str | None:
     """Return what to tell the user about a grid that cannot be shown as it lies, or None."""
     if not volume.calibrated or len(volume.spatial_axes) == 2:

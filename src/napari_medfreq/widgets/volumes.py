@@ -75,7 +75,7 @@ def _from_world(layer: Layer, data: npt.NDArray[Any], rgb: bool) -> Volume:
     labels = [str(label).lower() for label in layer.axis_labels]
     frames = layer.ndim == 4 or (layer.ndim == 3 and not rgb and labels[0] in ("t", "time"))
     n = layer.ndim - frames
-    millimetres = np.array([_millimetres(unit) for unit in layer.units[-n:]])
+    millimetres = np.array([millimetres_of(unit) for unit in layer.units[-n:]])
     world = world_matrix(layer)[-n - 1 :, -n - 1 :]
     unscaled = np.allclose(world, np.eye(n + 1))
     calibrated = bool((millimetres > 0).all()) or not unscaled
@@ -92,7 +92,7 @@ def _from_world(layer: Layer, data: npt.NDArray[Any], rgb: bool) -> Volume:
     return Volume(colours, affine, axes, channels, kind=kind, name=layer.name, calibrated=calibrated)
 
 
-def _millimetres(unit: Any) -> float:
+def millimetres_of(unit: Any) -> float:
     """Return how many mm a napari unit (of pint) is, or 0 if it is no length."""
     from pint import DimensionalityError
 

@@ -17,7 +17,7 @@ from napari.layers import Image, Labels
 from napari_medfreq.io.files import read
 from napari_medfreq.volume import Volume
 from napari_medfreq.widgets.layers import layers_of
-from napari_medfreq.widgets.segment.dock import SegmentDock, with_suffix
+from napari_medfreq.widgets.wording import with_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_medfreq.io.models import ModelFolder
     from napari_medfreq.jobs.messages import Progress
+    from napari_medfreq.widgets.segment.dock import SegmentDock
 
 pytestmark = pytest.mark.gui
 PATIENCE = 90_000

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QVBoxLayout
 
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.io.models import find_models
 from napari_medfreq.jobs.host import ChildExecutor
+from napari_medfreq.widgets.docking import DockedWidget
 from napari_medfreq.widgets.segment.card import CardDialog
 from napari_medfreq.widgets.segment.controller import SegmentController
 from napari_medfreq.widgets.segment.export import file_filters
 from napari_medfreq.widgets.segment.form import SegmentForm
 from napari_medfreq.widgets.segment.table import RegionTable
+from napari_medfreq.widgets.wording import ERROR_STYLE, log_failure, with_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from napari_medfreq.jobs.messages import Executor, Progress
     from napari_medfreq.volume import Kind
 
-_log = logging.getLogger(__name__)
 SHORTCUT = "Control-Alt-S"
 _EXPORTS: tuple[Kind, ...] = ("labels", "probability", "uncertainty")
 _NO_MODEL = (
@@ -38,7 +37,7 @@ _NO_MODEL = (
 )
 
 
-class SegmentDock(QWidget):
+class SegmentDock(DockedWidget):
     """Segment the image of a layer and show mask, probability and uncertainty.
 
     Parameters
@@ -93,24 +92,8 @@ class SegmentDock(QWidget):
     def say(self, text: str, error: bool = False) -> None:
         """Show `text` below the button."""
         self.message.setText(text)
-        self.message.setStyleSheet("color: #ff8a80;" if error else "")
+        self.message.setStyleSheet(ERROR_STYLE if error else "")
         self.message.setVisible(bool(text))
-
-    def close_down(self) -> None:
-        """Give up what runs, end the child process and the thread, and leave the viewer alone; can be called again."""
-        self._cleanup.close()
-
-    def event(self, event: QEvent) -> bool:
-        """Close down when napari takes the widget out of its dock, which it does not otherwise say."""
-        handled = bool(super().event(event))
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None and self._docked:
-            self.close_down()
-            self.deleteLater()
-        elif event.type() == QEvent.Type.ParentChange:
-            self._docked = self.parent() is not None
-        return handled
-
-    _docked = False
 
     def _lay_out(self) -> None:
         self.button.setToolTip(f"Segment the chosen image, or cancel ({SHORTCUT})")
@@ -133,17 +116,15 @@ class SegmentDock(QWidget):
         layout.addStretch(1)
 
     def _connect(self) -> None:
-        self._cleanup = ExitStack()
         # Called in reverse order: the viewer lets go of the dock first, the child process ends last.
-        self._cleanup.callback(self._executor.shutdown)
-        self._cleanup.callback(self.controller.close)
+        self.cleanup.callback(self._executor.shutdown)
+        self.cleanup.callback(self.controller.close)
         layer_events = self._viewer.layers.events
         for event in (layer_events.inserted, layer_events.removed, layer_events.reordered, layer_events.renamed):
             event.connect(self.form.reset_choices)
-            self._cleanup.callback(event.disconnect, self.form.reset_choices)
+            self.cleanup.callback(event.disconnect, self.form.reset_choices)
         self._viewer.bind_key(SHORTCUT, self.run_or_cancel, overwrite=True)
-        self._cleanup.callback(self._viewer.bind_key, SHORTCUT, None)
-        self.destroyed.connect(self._cleanup.close)
+        self.cleanup.callback(self._viewer.bind_key, SHORTCUT, None)
         self.form.card_asked.connect(self._show_card)
         self.form.model_changed.connect(self._warm_up)
         self.button.clicked.connect(self.run_or_cancel)
@@ -156,7 +137,7 @@ class SegmentDock(QWidget):
 
     def _warm_up(self, model: ModelFolder | None) -> None:
         if model is not None:
-            self._executor.warm_up(str(model.path)).add_done_callback(_log_failure)
+            self._executor.warm_up(str(model.path)).add_done_callback(log_failure)
 
     def _show_running(self) -> None:
         self.say("")
@@ -174,10 +155,13 @@ class SegmentDock(QWidget):
 
     def _show_progress(self, progress: Progress) -> None:
         # A bar without an end would move all the time, and each of its moves redraws the whole window.
+        # A new value is painted on the spot, and with it the window, unless updates wait for the end.
+        self.bar.setUpdatesEnabled(False)
         self.bar.setMaximum(max(progress.total, 1))
         self.bar.setValue(progress.done)
         left = progress.total - progress.done
         self.bar.setFormat(f"{progress.text}, {left} to go" if progress.total else f"{progress.text}…")
+        self.bar.setUpdatesEnabled(True)
 
     def _show_found(self, segmentation: Segmentation) -> None:
         self.table.show_regions(segmentation.regions)
@@ -200,18 +184,3 @@ class SegmentDock(QWidget):
         path, chosen = QFileDialog.getSaveFileName(self, f"Export {kind}", "", filters)
         if path:
             self.controller.export(kind, with_suffix(Path(path), chosen))
-
-
-def with_suffix(path: Path, chosen_filter: str) -> Path:
-    """Return `path` with the first ending of `chosen_filter` if it has none of its endings."""
-    endings = [word.strip("*()") for word in chosen_filter.split() if "*." in word]
-    if not endings or any(path.name.lower().endswith(ending) for ending in endings):
-        return path
-    return path.with_name(path.name + endings[0])
-
-
-def _log_failure(job: object) -> None:
-    """The first click will say what is wrong; until then it is only logged."""
-    error = None if job.cancelled() else job.exception()  # type: ignore[attr-defined]
-    if error is not None:
-        _log.warning("the compute process could not be warmed up: %s", error)

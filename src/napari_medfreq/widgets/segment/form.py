@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import ComboBox, FloatSlider, SpinBox
-from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_medfreq.engine.options import SegmentOptions
 from napari_medfreq.errors import InputError
+from napari_medfreq.widgets.layers import is_input
 from napari_medfreq.widgets.segment.inputs import Choice, slots, suggest
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class SegmentForm(QWidget):
         What can be chosen to segment with.
     parent : QWidget, optional
         Qt's parent.
+    single_image : bool
+        Whether to ask for the image of a model that wants one only; else `choice` has no layers for such a model.
 
     Attributes
     ----------
@@ -50,8 +52,16 @@ class SegmentForm(QWidget):
     card_asked = Signal(object)
     model_changed = Signal(object)
 
-    def __init__(self, viewer: Viewer, models: Sequence[ModelFolder], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        models: Sequence[ModelFolder],
+        parent: QWidget | None = None,
+        *,
+        single_image: bool = True,
+    ) -> None:
         super().__init__(parent)
+        self._single_image = single_image
         self._viewer = viewer
         self.model = ComboBox(
             name="model",
@@ -155,6 +165,8 @@ class SegmentForm(QWidget):
     def _fill_slots(self) -> None:
         """Show one chooser for each image that the model wants."""
         wanted = slots(self.chosen_model) if self.chosen_model is not None else ("image",)
+        if wanted == ("image",) and not self._single_image:
+            wanted = ()
         if tuple(widget.name for widget in self._slots) == wanted:
             return
         for widget in self._slots:
@@ -171,7 +183,7 @@ class SegmentForm(QWidget):
 
     def _images(self, _widget: object = None) -> list[tuple[str, Layer]]:
         # The latest layer is the likeliest; maps of probability and uncertainty are no input.
-        return [(layer.name, layer) for layer in reversed(self._viewer.layers) if _is_input(layer)]
+        return [(layer.name, layer) for layer in reversed(self._viewer.layers) if is_input(layer)]
 
     def _preset(self, widget: ComboBox) -> None:
         images = [layer for _, layer in self._images()]
@@ -186,15 +198,6 @@ class SegmentForm(QWidget):
     def _on_card(self) -> None:
         if self.chosen_model is not None:
             self.card_asked.emit(self.chosen_model)
-
-
-def _is_input(layer: Layer) -> bool:
-    from napari_medfreq.widgets.placement import METADATA, Placement
-
-    if not isinstance(layer, Image):
-        return False
-    placement = layer.metadata.get(METADATA)
-    return not isinstance(placement, Placement) or placement.grid.kind == "image"
 
 
 def _titles(models: Sequence[ModelFolder]) -> list[tuple[str, ModelFolder]]:
