@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 SIDE = 352
 
 
-def write_model(folder: Path, channels: tuple[str, ...], slices: int, size: int) -> Path:
+def write_model(
+    folder: Path, channels: tuple[str, ...], slices: int, size: int, *, decoder_dropout: float = 0.0
+) -> Path:
     """Write MMSNet-B0, whole, as a model folder; return it."""
     import torch
     from safetensors.torch import save
@@ -25,7 +27,7 @@ def write_model(folder: Path, channels: tuple[str, ...], slices: int, size: int)
     from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
 
     torch.manual_seed(0)
-    config = MMSNetConfig(in_channels=len(channels) * slices)
+    config = MMSNetConfig(in_channels=len(channels) * slices, decoder_dropout=decoder_dropout)
     model = ModelFolder(
         path=folder / "benchmark",
         name="benchmark",
