@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SMALLEST, _LARGEST = 4, 64
 _PRODUCT_SIDE = 64
 """Blocks side by side are taken together up to this many pixels."""
+_AT_ONCE = 1 << 19
+"""So many samples are between the two products at a time."""
 
 
 class BlockBands(NamedTuple):
@@ -138,14 +140,20 @@ def _tiled(coefficients: Tensor) -> Tensor:
 )
 def _blockwise(image: Tensor, block: int, inverse: bool) -> Tensor:
     """Transform each block of (..., H, W) in its place; lengths are multiples of `block`."""
-    height, width = image.shape[-2:]
+    width = image.shape[-1]
     number = math.gcd(width // block, max(_PRODUCT_SIDE // block, 1))
     down = dct_matrix(block, image.dtype, image.device)
     across = _side_by_side(block, number, image.dtype, image.device).T
     if inverse:
         down, across = down.T, across.T
-    columns = down @ image.reshape(-1, height // block, block, width)
-    return (columns.view(-1, across.shape[0]) @ across).view(image.shape)
+    bands = image.reshape(-1, block, width)
+    result = torch.empty_like(bands, memory_format=torch.contiguous_format)
+    # What is between the two products fits into the cache, and no memory is asked for twice.
+    rows = max(_AT_ONCE // (block * width), 1)
+    for source, target in zip(torch.split(bands, rows), torch.split(result, rows), strict=True):
+        columns = torch.bmm(down.expand(len(source), -1, -1), source)
+        torch.mm(columns.view(-1, len(across)), across, out=target.view(-1, len(across)))
+    return result.view(image.shape)
 
 
 register_orthonormal(_blockwise)
