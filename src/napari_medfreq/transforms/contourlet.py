@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from napari_medfreq.transforms.bands import Band, BandKey
-from napari_medfreq.transforms.contourlet_kernels import analysis, smooth, synthesis
+from napari_medfreq.transforms.contourlet_kernels import analysis, image_shape, part_shapes, smooth, synthesis
 from napari_medfreq.transforms.directional import slopes
 from napari_medfreq.transforms.filters import DirectionalFilter, PyramidFilter
 from napari_medfreq.transforms.images import checked_size, mirrored
@@ -126,11 +126,21 @@ class Contourlet:
 
     def inverse(self, bands: ContourletBands) -> Tensor:
         """Return the image that has these coefficients; the dual frame of Do and Vetterli where they were changed."""
-        if len(bands.scales) != len(self.levels):
-            raise ValueError(f"expected coefficients of {len(self.levels)} scales, not {len(bands.scales)}")
+        self._check(bands)
         parts = [bands.low, *(half for scale in bands.scales for half in scale)]
         image = cast("Tensor", synthesis(parts, self.levels, self.pyramid, self.directional, False))
         return image[..., : bands.size[0], : bands.size[1]]
+
+    def _check(self, bands: ContourletBands) -> None:
+        if len(bands.scales) != len(self.levels):
+            raise ValueError(f"expected coefficients of {len(self.levels)} scales, not {len(bands.scales)}")
+        expected = part_shapes(image_shape(bands.low, len(self.levels)), self.levels)[1:]
+        for number, level in enumerate(self.levels):
+            shapes = [tuple(half.shape) for half in bands.scales[number]]
+            if shapes != (wanted := expected[2 * number : 2 * number + 2]):
+                raise ValueError(
+                    f"expected coefficients of shape {wanted} in scale {number + 1} of level {level}, not {shapes}"
+                )
 
     def detail(self, image: Tensor) -> Tensor:
         """Return the frequency image: `image` less its low-pass part, shape (..., H, W).
