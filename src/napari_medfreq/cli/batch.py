@@ -130,12 +130,12 @@ def run_case(
             f"{case.source} holds {len(volumes)} images, but {case.target} names one file. Name a folder instead."
         )
     # All names are settled before the first result is computed: hours of work do not end in 'file exists'.
-    names = _unique([volume.name for volume in volumes]) if len(volumes) > 1 else [""]
+    names = unique_names([volume.name for volume in volumes]) if len(volumes) > 1 else [""]
     planned = [_outputs(case, volume, name, extras) for volume, name in zip(volumes, names, strict=True)]
-    _make_folder(case.folder)
+    make_folder(case.folder)
     for paths in planned:
         for path in paths.values():
-            _check_free(path, case.source, overwrite=overwrite)
+            check_free(path, case.source, overwrite=overwrite)
     outcomes = []
     for volume, paths in zip(volumes, planned, strict=True):
         found = segment(volume)
@@ -171,14 +171,16 @@ def _write_provenance(path: Path, masks: Path, found: Segmentation) -> None:
         temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make `folder`, unless it is there; raise `FileError` where that is not possible."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(folder, error) from error
 
 
-def _check_free(path: Path, source: Path, *, overwrite: bool) -> None:
+def check_free(path: Path, source: Path, *, overwrite: bool) -> None:
+    """Raise `FileError` if writing `path` would replace `source`, or (without `overwrite`) any other file."""
     if not path.exists():
         return
     if path.samefile(source):
@@ -192,13 +194,13 @@ def _stems(inputs: Sequence[Path]) -> list[str]:
     resolved = [path.resolve() for path in inputs]
     plain = [_without_suffix(path) if path.is_file() else path.name for path in resolved]
     shared = Counter(plain)
-    return _unique(
+    return unique_names(
         [f"{path.parent.name}_{stem}" if shared[stem] > 1 else stem for path, stem in zip(resolved, plain, strict=True)]
     )
 
 
-def _unique(names: Sequence[str]) -> list[str]:
-    """Return `names` fit for file names, with ``_2``, ``_3`` ... after those that came before."""
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Return `names` made fit for file names, with ``_2``, ``_3`` ... after those that came before."""
     taken: set[str] = set()
     result = []
     for name in names:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_medfreq import __version__
-from napari_medfreq.cli import console, demo, info, models, segment, train
+from napari_medfreq.cli import bands, console, demo, info, models, segment, train
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.threads import let_threads_sleep
 
@@ -62,6 +62,7 @@ def options(
 
 
 segment.register(app)
+bands.register(app)
 models.register(app)
 demo.register(app)
 train.register(app)

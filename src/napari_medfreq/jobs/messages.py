@@ -1,6 +1,7 @@
 """What can be asked of the compute side, what it says while it works, and what it gives: plain data, no torch.
 
-To add a request, add a dataclass here and its handler in `napari_medfreq.jobs.run`.
+To add a request, add a dataclass (here, or in `frequency_requests` where it is about frequencies) and its handler in
+`napari_medfreq.jobs.run`.
 """
 
 from __future__ import annotations
