@@ -75,6 +75,18 @@ def test_the_example_that_ranks_slices(desk: Path) -> None:
     assert doubts == sorted(doubts, reverse=True)
 
 
+def test_the_example_that_mutes_bands(desk: Path) -> None:
+    example = str(ROOT / "examples" / "mute_bands.py")
+    printed = run(desk, example, "scan.nii.gz", "smooth.nii.gz")
+    assert printed.count("muted") == 8
+    before, after = (np.asarray(nib.load(desk / name).dataobj) for name in ("scan.nii.gz", "smooth.nii.gz"))
+    assert after.shape == before.shape
+    assert 0.0 < after.std() < 0.8 * before.std()
+    printed = run(desk, example, "photo.png", "photo_without.png", "1:0", "2:7")
+    assert printed.count("muted") == 2
+    assert Image.open(desk / "photo_without.png").size == (50, 40)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
