@@ -183,7 +183,7 @@ def test_a_pure_grating_lands_in_the_band_of_its_direction_and_scale(levels: tup
         ((2,), CLASSICAL, 0.9),
         ((3,), CLASSICAL, 0.9),
         ((4,), ("9-7", "meyer"), 0.9),
-        # The alias of the classical pyramid goes to the finer scale; the ladder's edges are as wide as wedges of level 4.
+        # The classical pyramid's alias goes to the finer scale; the ladder's edges are as wide as wedges of level 4.
         ((3, 3, 3), CLASSICAL, 0.75),
         ((3, 3, 3), ("meyer", "pkva"), 0.99),
         ((4, 4, 4), CLASSICAL, 0.55),
