@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import TYPE_CHECKING
 
 from napari_medfreq.errors import InputError
@@ -43,12 +42,10 @@ def _sharpen(layout: Sequence[Band]) -> dict[BandKey, float]:
 
 
 def _finest(layout: Sequence[Band], octaves: int) -> int:
-    """Return the first scale above the low-pass band that reaches into the finest `octaves` octaves."""
-    highest = max(band.frequency[1] for band in layout)
-    # Half an octave of slack: filters overlap, and bands may be narrower than an octave.
-    limit = highest / 2**octaves * sqrt(2)
-    reaching = [band.key.scale for band in layout if band.key.scale > 0 and band.frequency[1] > limit]
-    return min(reaching, default=1)
+    """Return the first scale above the low-pass band whose middle lies in the finest `octaves` octaves."""
+    limit = max(band.frequency[1] for band in layout) / 2**octaves
+    details = (band for band in layout if band.key.scale > 0)
+    return min((band.key.scale for band in details if sum(band.frequency) / 2 >= limit), default=1)
 
 
 PRESETS: dict[str, Callable[[Sequence[Band]], dict[BandKey, float]]] = {
