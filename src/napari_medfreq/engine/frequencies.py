@@ -15,6 +15,7 @@ import torch
 
 from napari_medfreq.engine.band_transforms import energy_weights, in_units, nyquist, transform_for, unit_of
 from napari_medfreq.engine.frequency_results import Analysis, BandMeasure, shares
+from napari_medfreq.engine.lattices import lattice_of
 from napari_medfreq.engine.pieces import piece_count, pieces, view_of
 from napari_medfreq.engine.pixels import Pixels, checked, notes_on, to_pixels
 from napari_medfreq.errors import InputError
@@ -49,11 +50,14 @@ class Analysed:
         What parts it into bands.
     pixels : Pixels
         What the transform sees of it.
+    dims : int
+        How many of its last axes are transformed.
     """
 
     name: str
     transform: Transform[Any]
     pixels: Pixels
+    dims: int
 
     @cached_property
     def coefficients(self) -> Any:
@@ -71,6 +75,16 @@ class Analysed:
     def parts(self) -> dict[BandKey, Tensor]:
         """The coefficients of each band."""
         return self.transform.split(self.coefficients)
+
+    def parts_on_image(self) -> dict[BandKey, Tensor]:
+        """Return the coefficients of each band without those of the image's continuation beyond its edges."""
+        parts, found = self.parts, {}
+        transform: Any = self.transform
+        shape = self.pixels.values.shape[-self.dims :]
+        for band in transform.layout():
+            lattice, part = lattice_of(transform, band), parts[band.key]
+            found[band.key] = part if lattice is None else lattice.on_image(part, shape)[0]
+        return found
 
     @property
     def nbytes(self) -> int:
@@ -143,7 +157,7 @@ class Frequencies:
         for number, piece in enumerate(pieces(image, options)):
             sink.check()
             analysed = self.analysed(piece.image, options) if total == 1 else analyse(piece.image, options)
-            for key, part in analysed.parts.items():
+            for key, part in analysed.parts_on_image().items():
                 squares[key] += float(part.double().square_().sum())  # type: ignore[assignment]
                 counts[key] += part.numel()
             sink.progress(number + 1, total, "analysing")
@@ -223,7 +237,7 @@ def analyse(image: Volume, options: FrequencyOptions) -> Analysed:
         )
     if len(shape) == 3:
         check_room(image.name, image.data.size * 4 * _COPIES)
-    return Analysed(image.name, transform_for(options, image), to_pixels(image))
+    return Analysed(image.name, transform_for(options, image), to_pixels(image), len(shape))
 
 
 def check_room(name: str, needed: int) -> None:

@@ -31,12 +31,10 @@ class FrequencyOptions:
     transform : str
         ``contourlet``, ``nonsubsampled`` (contourlet), ``wavelet``, ``dct`` (global), ``block-dct`` or ``fourier``.
     levels : tuple of int
-        Contourlets: directional levels of each scale, coarse to fine, 0 to 6: ``2**level`` directions, and none for 0
-        (1 only where the contourlet is subsampled).
+        Contourlets: directional levels of each scale, coarse to fine, 0 to 6: ``2**level`` directions, and none for 0.
     pyramid, directional : str, optional
-        Contourlets: filter of the pyramid (``meyer``, ``9-7``, ``5-3``, ``haar``; non-subsampled: ``pkva``, ``9-7``,
-        ``5-3``, ``haar``) and of the directions (``meyer``, ``pkva``, ``haar``; non-subsampled: ``pkva``, ``haar``); by
-        default the transform's own, which is the first of these.
+        Contourlets: filter of the pyramid (``meyer``, ``9-7``, ``5-3``, ``haar``) and of the directions (``meyer``,
+        ``pkva``, ``haar``); by default the transform's own, which is the first of these.
     scales : int
         Wavelet: how often the image is halved. Global DCT and Fourier: how many octaves lie above the low-pass band.
     wavelet : str

@@ -36,7 +36,7 @@ class BandMeasure:
     rms : float
         Root of the mean squared coefficient: does not grow with the image, so bands of any size compare.
     count : int
-        Number of its coefficients.
+        Number of its coefficients, without those that belong to the continuation of the image beyond its edges.
     """
 
     band: Band

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_medfreq.transforms.bands import Band, Transform
+    from napari_medfreq.transforms.bands import Band
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class Lattice:
     ----------
     step, offset : tuple of float
         One entry for each spatial axis, in the order of the data.
+    periodic : bool
+        Whether what lies beyond one end of the continued image lies at its other end.
     """
 
     step: tuple[float, ...]
     offset: tuple[float, ...]
+    periodic: bool = False
 
     def on_image(self, part: Tensor, shape: Sequence[int]) -> tuple[Tensor, Lattice]:
         """Return the coefficients of `part` that lie on an image of `shape` (at least one along each axis), and where.
@@ -45,7 +49,12 @@ class Lattice:
         window: list[slice] = []
         offsets = []
         lengths = part.shape[-len(shape) :]
-        for step, offset, length, size in zip(self.step, self.offset, lengths, shape, strict=True):
+        first_offsets = self.offset
+        if self.periodic:
+            turns = [floor(offset / step) for offset, step in zip(self.offset, self.step, strict=True)]
+            part = part.roll(turns, tuple(range(-len(shape), 0)))
+            first_offsets = tuple(o - t * s for o, t, s in zip(self.offset, turns, self.step, strict=True))
+        for step, offset, length, size in zip(self.step, first_offsets, lengths, shape, strict=True):
             first = min(max(ceil((-0.5 - offset) / step), 0), length - 1)
             last = max(min(floor((size - 0.5 - offset) / step), length - 1), first)
             window.append(slice(first, last + 1))
@@ -70,8 +79,9 @@ class Lattice:
         return result
 
 
-def lattice_of(transform: Transform[Any], band: Band) -> Lattice | None:
-    """Return where the coefficients of `band` lie; None where they lie in the plane of frequencies."""
+@lru_cache(maxsize=1024)
+def lattice_of(transform: Any, band: Band) -> Lattice | None:
+    """Return where the coefficients of a `band` of `transform` lie; None if in the plane of frequencies."""
     if isinstance(transform, NonsubsampledContourlet):
         return Lattice((1.0, 1.0), (0.0, 0.0))
     if isinstance(transform, BlockDCT):
@@ -98,8 +108,9 @@ def _contourlet(transform: Contourlet, band: Band) -> Lattice:
     half = 2 ** (level - 1)
     part, number = (horizontal, direction) if direction < half else (vertical, 2 * half - 1 - direction)
     # Quincunx: every other row (column) lies half a step further.
-    shift = part.shifts[number] if level > 1 else [(step - 1) / 2 for step in part.decimation]
-    return Lattice(_times(grid, part.decimation), _times(grid, shift))
+    extra = 0.5 if level == 1 else 0.0
+    places = [shift + extra * (step - 1) for shift, step in zip(part.shifts[number], part.decimation, strict=True)]
+    return Lattice(_times(grid, part.decimation), _times(grid, places), periodic=True)
 
 
 def _wavelet(transform: Wavelet, band: Band) -> Lattice:
