@@ -26,6 +26,24 @@ TESTED_THROUGH = {
     "widgets/series.py": "widgets/test_contributions.py",
     "widgets/wording.py": "widgets/segment/test_dock.py",
     **{
+        f"widgets/frequencies/{part}.py": "widgets/frequencies/test_dock.py"
+        for part in (
+            "asking",
+            "changed",
+            "controller",
+            "fan",
+            "form",
+            "listening",
+            "model_page",
+            "needs",
+            "painting",
+            "panel",
+            "questions",
+            "spectra",
+            "wordings",
+        )
+    },
+    **{
         f"widgets/segment/{part}.py": "widgets/segment/test_dock.py"
         for part in ("card", "controller", "export", "form", "inputs", "results", "table")
     },
