@@ -56,9 +56,11 @@ def run(desk: Path, *words: str) -> str:
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=relative)
 def test_the_code_of_a_document_runs(path: Path, desk: Path) -> None:
-    (desk / "document.py").write_text("\n".join(blocks(path, "python")), encoding="utf-8")
+    code = "\n".join(blocks(path, "python"))
+    (desk / "document.py").write_text(code, encoding="utf-8")
     run(desk, "document.py")
-    assert nib.load(desk / "mask.nii.gz").shape == (40, 36, 6)
+    if 'write(found.labels, "mask.nii.gz")' in code:
+        assert nib.load(desk / "mask.nii.gz").shape == (40, 36, 6)
 
 
 def test_the_example_that_segments_a_file(desk: Path) -> None:

@@ -21,7 +21,7 @@ from napari_medfreq.transforms.images import checked_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_AT_ONCE = 1 << 22
+_AT_ONCE = 1 << 18
 """Samples of a spectrum that are binned at once: bounds what a volume needs beside its spectrum."""
 
 
@@ -92,7 +92,10 @@ class FourierBands:
         return tuple(self.each(image))
 
     def each(self, image: Tensor) -> Iterator[Tensor]:
-        """Yield one band after the other: all that is kept is the spectrum, about as large as the image."""
+        """Yield one band after the other, so that never all are in memory.
+
+        What it takes besides, spectrum, masks and Fourier transforms, is about six times the image's own memory.
+        """
         size = checked_size(image, len(self.spacing))
         axes = tuple(range(-len(size), 0))
         spectrum = torch.fft.rfftn(image, dim=axes)
@@ -171,7 +174,7 @@ def radial_spectrum(image: Tensor, spacing: Sequence[float], window: Literal["ha
         for axis, length in zip(axes, size, strict=True):
             # Sampled half a step off its zeros, so that no voxel is lost altogether.
             phase = (torch.arange(length, dtype=image.dtype, device=image.device) + 0.5) * (math.pi / length)
-            tapered = tapered * torch.sin(phase).square().view(-1, *(1,) * (-axis - 1))
+            tapered *= torch.sin(phase).square().view(-1, *(1,) * (-axis - 1))
             gain /= sum(math.sin((i + 0.5) * math.pi / length) ** 4 for i in range(length)) / length
     frequencies, power = _binned(torch.fft.rfftn(tapered, dim=axes), size, steps)
     return RadialSpectrum(frequencies.to(image.dtype), (power * gain).to(image.dtype))
