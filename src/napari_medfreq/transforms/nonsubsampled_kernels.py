@@ -40,6 +40,8 @@ def analysis(
     """Return the groups of `image`, shape (..., H, W)."""
     bank = Bank(tuple(levels), pyramid, directional)
     lead, (height, width) = image.shape[:-2], image.shape[-2:]
+    if not image.numel():  # oneMKL refuses to transform nothing
+        return [image.new_empty(*lead, count, height, width) for count in bank.counts]
     pairs, weights = masks(bank, (height, width), image)
     spectrum = torch.fft.fft2(image.reshape(prod(lead), 1, height, width))
     groups = []
@@ -68,6 +70,8 @@ def synthesis(
     """Return the image that has these bands: the adjoint of `analysis`."""
     bank = Bank(tuple(levels), pyramid, directional)
     lead, (height, width) = groups[0].shape[:-3], groups[0].shape[-2:]
+    if not groups[0].numel():
+        return groups[0].new_empty(*lead, height, width)
     pairs, weights = masks(bank, (height, width), groups[0])
     total = torch.zeros(prod(lead), height, width, dtype=pairs.dtype, device=pairs.device)
     for group, (count, scale, factors) in zip(groups, _scales(bank, pairs, weights), strict=True):
