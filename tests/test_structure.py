@@ -100,7 +100,10 @@ def test_importing_the_package_loads_neither_torch_nor_qt() -> None:
     assert not loaded_after("import napari_medfreq") & (HEAVY | VIEWER | {"numpy"})
 
 
-@pytest.mark.parametrize("room", ["volume", "errors", "engine.options", "io.files", "io.models", "transforms", "transforms.bands"])
+LIGHT = ["volume", "errors", "engine.options", "io.files", "io.models", "transforms", "transforms.bands"]
+
+
+@pytest.mark.parametrize("room", LIGHT)
 def test_what_the_viewer_may_import_stays_light(room: str) -> None:
     assert not loaded_after(f"import napari_medfreq.{room}") & {"torch", "monai", "lightning", *VIEWER}
 
