@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
-from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.messages import Allocated, Note, Partial, Progress, SegmentRequest
 from napari_medfreq.widgets.segment.export import export
 from napari_medfreq.widgets.segment.inputs import Choice, gather
 from napari_medfreq.widgets.segment.results import NAMES, ResultLayers, import_ahead
+from napari_medfreq.widgets.wording import explain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from napari_medfreq.jobs.messages import Event, Executor, Job
     from napari_medfreq.volume import Kind, Volume
 
-_log = logging.getLogger(__name__)
 _REDRAW_MS = 100
 
 
@@ -35,6 +33,10 @@ class Run:
         self.choice = choice
         self.results: ResultLayers | None = None
         self.cancelled = False
+        self.volume: Volume | None = None
+        self.sent = False
+        self.progress: Progress | None = None
+        self.told = False
         self.answer: Future[Segmentation] | None = None
         self._job: Job[Segmentation] | None = None
         self._lock = threading.Lock()
@@ -72,6 +74,8 @@ class SegmentController(QObject):
     ----------
     started, ended : Signal
         A run began; it ended, in whichever way.
+    sent : Signal
+        The layers of the result are there, and the compute side was asked.
     progressed : Signal(Progress)
         How far it is.
     said : Signal(str, bool)
@@ -82,6 +86,7 @@ class SegmentController(QObject):
 
     started = Signal()
     ended = Signal()
+    sent = Signal()
     progressed = Signal(object)
     said = Signal(str, bool)
     found = Signal(object)
@@ -154,25 +159,39 @@ class SegmentController(QObject):
             if run.cancelled:
                 return
             self._prepared.emit(run, volume)
-            request = SegmentRequest(volume, str(choice.model.path), choice.options)
-            job = self._executor.submit(request, lambda event: self._happened.emit(run, event))
         except Exception as error:  # noqa: BLE001 - whatever it is, the user hears of it in `_on_answer`
-            failed: Future[Any] = Future()
-            failed.set_exception(error)
-            self._answered.emit(run, failed)
+            self._fail(run, error)
+
+    def _submit(self, run: Run, volume: Volume) -> None:
+        """In the worker's thread: a large volume is written where the compute side finds it."""
+        if run.cancelled:
+            return
+        try:
+            request = SegmentRequest(volume, str(run.choice.model.path), run.choice.options)
+            job = self._executor.submit(request, lambda event: self._happened.emit(run, event))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(run, error)
             return
         run.attach(job)
         job.add_done_callback(lambda done: None if run.cancelled else self._answered.emit(run, done))
 
+    def _fail(self, run: Run, error: Exception) -> None:
+        failed: Future[Any] = Future()
+        failed.set_exception(error)
+        self._answered.emit(run, failed)
+
     def _on_prepared(self, run: Run, volume: Volume) -> None:
+        """Plan the layers of the result; the compute side is asked when they are there, see `_on_redraw`."""
         if run is self._run:
+            run.volume = volume
             run.results = ResultLayers(self._viewer, run.choice.layers[0], volume, run.choice.model)
+            run.results.expect(uncertainty=run.choice.options.passes > 0)
 
     def _on_event(self, run: Run, event: Event) -> None:
         if run is not self._run or run.results is None:
             return
         if isinstance(event, Progress):
-            self.progressed.emit(event)
+            run.progress = event
         elif isinstance(event, Note):
             self.said.emit(event.text, False)
         elif isinstance(event, Allocated):
@@ -183,14 +202,28 @@ class SegmentController(QObject):
             run.results.touch(event.name, event.region)
 
     def _on_redraw(self) -> None:
-        """Do one thing in a turn of the event loop: add a layer, else end the run, else draw what is new."""
+        """Do one thing in a turn of the event loop, so that the viewer can answer in between.
+
+        Either add a layer, or ask the compute side, or end the run, or say how far it is, or draw what is new: each
+        makes Qt compose the whole window once.
+        """
         run = self._run
-        if run is None or run.results is None or not self._imported.done() or run.results.advance():
+        if run is None or run.results is None or run.volume is None or not self._imported.done():
             return
-        if run.answer is not None:
+        if run.results.advance():
+            return
+        if not run.sent:
+            run.sent = True
+            self.sent.emit()
+            self._worker.submit(self._submit, run, run.volume)
+        elif run.answer is not None:
             self._finish(run.results, run.answer.result())
+        elif run.progress is not None and not run.told:
+            self.progressed.emit(run.progress)
+            run.progress, run.told = None, True
         else:
             run.results.refresh()
+            run.told = False
 
     def _on_answer(self, run: Run, answer: Future[Segmentation]) -> None:
         if run is not self._run:
@@ -199,7 +232,7 @@ class SegmentController(QObject):
             self._end(keep=False)
         elif (error := answer.exception()) is not None:
             self._end(keep=False)
-            self.said.emit(_explain(error), True)
+            self.said.emit(explain(error), True)
         else:
             run.answer = answer
             self._redraw.start(0)
@@ -215,7 +248,7 @@ class SegmentController(QObject):
     def _on_exported(self, task: Future[list[Path]]) -> None:
         error = task.exception()
         if error is not None:
-            self.said.emit(_explain(error), True)
+            self.said.emit(explain(error), True)
         else:
             self.said.emit(f"Saved {' and '.join(path.name for path in task.result())}.", False)
 
@@ -225,12 +258,3 @@ class SegmentController(QObject):
         if run is not None and run.results is not None and not keep:
             run.results.discard()
         self.ended.emit()
-
-
-def _explain(error: BaseException) -> str:
-    """Return what to tell the user; what is not meant for users goes to the log."""
-    if isinstance(error, MedfreqError):
-        _log.warning("%s", error)
-        return str(error)
-    _log.error("segmentation failed", exc_info=error)
-    return f"Something went wrong that should not have ({type(error).__name__}: {error}). The details are in the log."

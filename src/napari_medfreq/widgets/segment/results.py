@@ -1,4 +1,4 @@
-"""The layers of one result: they appear when their arrays are allocated, and fill while these are computed."""
+"""The layers of one result: they are there, empty, before it is computed, and fill while it is."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def import_ahead() -> None:
 
     # Every labels layer makes these colours, and the first one of a session loads half of scikit-image for it.
     label_colormap(2)
+    # Its polygon tool draws lines, and the first line of a session computes all patterns of dashes.
+    importlib.import_module("vispy.visuals.line.dash_atlas").DashAtlas()
 
 
 class ResultLayers:
@@ -59,32 +61,57 @@ class ResultLayers:
         self._name = source.name
         self._layers: dict[str, list[Layer]] = {}
         self._arrays: dict[str, npt.NDArray[Any]] = {}
-        self._planned: list[tuple[Kind, npt.NDArray[Any], str]] = []
+        self._planned: list[tuple[Kind, int, npt.NDArray[Any], str]] = []
         self._stale: set[str] = set()
         self.segmentation: Segmentation | None = None
         self.edited = False
 
+    def expect(self, *, uncertainty: bool) -> None:
+        """Plan empty layers for what will most likely be found, so that none has to be added while it is computed.
+
+        napari needs some tens of milliseconds for each. The engine decides: `show` mends a wrong guess.
+        """
+        volume = self._volume
+        lead = volume.data.shape[:1] if volume.axes[0] == "t" else ()
+        shape = (*lead, *volume.spatial_shape)
+        several = (len(self.model.labels), *shape) if len(self.model.labels) > 1 and not lead else shape
+        # Seen as a whole volume, these take a single number of memory.
+        self._plan("labels", np.broadcast_to(np.uint8(0), shape))
+        self._plan("probability", np.broadcast_to(np.float16(0), several))
+        if uncertainty:
+            self._plan("uncertainty", np.broadcast_to(np.float16(0), shape))
+
     def show(self, name: Kind, array: npt.NDArray[Any]) -> None:
-        """Plan the layers of the result `name`, which show `array` itself and not a copy; `advance` adds them."""
+        """Plan that the layers of the result `name` show `array`, itself and not a copy; `advance` does it."""
         self._arrays[name] = array
-        self._layers[name] = []
-        self._planned += [(name, data, label) for data, label in self._parts(name, array)]
+        self._plan(name, array)
 
     def advance(self) -> bool:
-        """Add one planned layer; False if there was none.
+        """Add one planned layer, or let one that is there show its array; False if nothing was planned.
 
         Each costs napari some tens of milliseconds, between which the viewer is to answer.
         """
         if not self._planned:
             return False
-        name, data, label = self._planned.pop(0)
-        layer = self._create(self._volume.like(data, kind=name, name=f"{self._name} {label}"))
+        from napari.layers import Layer
+
+        name, index, data, label = self._planned.pop(0)
+        volume = self._volume.like(data, kind=name, name=f"{self._name} {label}")
+        layers = self._layers.setdefault(name, [])
+        shown = result_tuple(volume, self._source, self.model.labels)
+        if index < len(layers) and layers[index].data.shape == shown[0].shape:
+            layers[index].data = shown[0]
+            layers[index].editable = False  # napari allows it with every array
+            return True
+        self._remove(layers[index:])
+        del layers[index:]
+        layer = Layer.create(*shown)
         if name == "labels":
             layer.editable = False  # until nothing is written any more
             layer.events.paint.connect(self._on_edit)
         # Probability and uncertainty tint the image; whoever wants to see them switches them on.
         layer.visible = name == "labels"
-        self._layers[name].append(layer)
+        layers.append(layer)
         self._insert(name, layer)
         return True
 
@@ -102,7 +129,8 @@ class ResultLayers:
             return
         for name in self._stale:
             for layer in self._layers.get(name, []):
-                layer.refresh(extent=False, highlight=False)
+                # Thumbnails would make Qt paint the list of layers each time; the finished result gets its own.
+                layer.refresh(extent=False, highlight=False, thumbnail=False)
         self._stale.clear()
 
     def finish(self, segmentation: Segmentation) -> None:
@@ -111,6 +139,7 @@ class ResultLayers:
         for name in NAMES:
             volume: Volume | None = getattr(segmentation, name)
             if volume is None:
+                self._remove(self._layers.pop(name, []))
                 continue
             if name not in self._arrays:
                 self.show(name, np.array(volume.data))
@@ -134,9 +163,7 @@ class ResultLayers:
         """Take the layers away again."""
         self._planned.clear()
         for layers in self._layers.values():
-            for layer in layers:
-                if layer in self._viewer.layers:
-                    self._viewer.layers.remove(layer)
+            self._remove(layers)
         self._layers.clear()
         self._arrays.clear()
 
@@ -150,10 +177,13 @@ class ResultLayers:
             return [(array, name)]
         return [(array[i], f"{label.name} {name}") for i, label in enumerate(self.model.labels)]
 
-    def _create(self, volume: Volume) -> Layer:
-        from napari.layers import Layer
+    def _plan(self, name: Kind, array: npt.NDArray[Any]) -> None:
+        self._planned += [(name, i, data, label) for i, (data, label) in enumerate(self._parts(name, array))]
 
-        return Layer.create(*result_tuple(volume, self._source, self.model.labels))
+    def _remove(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
 
     def _insert(self, name: Kind, layer: Layer) -> None:
         layers = self._viewer.layers
