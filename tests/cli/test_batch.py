@@ -169,3 +169,21 @@ def test_each_series_of_a_dicom_folder_becomes_a_mask(data_folder: Path, tmp_pat
 def test_two_series_do_not_fit_into_one_file(data_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 images"):
         run(data_folder / "dicom" / "brainix", tmp_path / "mask.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["mask.jpg", "mask.JPEG", "mask.bmp", "mask.gif", "mask.hdr", "mask.mgz"])
+def test_an_ending_that_cannot_be_written_makes_no_folder_of_that_name(scan: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}: masks cannot be written as .*\.nii\.gz.*\.png"):
+        plan([scan], tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["mask.tif", "mask.nrrd", "mask.dcm", "mask.png"])
+def test_an_ending_that_can_be_written_names_the_file(scan: Path, tmp_path: Path, name: str) -> None:
+    (case,) = plan([scan], tmp_path / name)
+    assert case.target == tmp_path / name
+
+
+def test_a_folder_may_have_a_dot_in_its_name(scan: Path, tmp_path: Path) -> None:
+    (case,) = plan([scan], tmp_path / "trial.2")
+    assert (case.target, case.folder) == (None, tmp_path / "trial.2")

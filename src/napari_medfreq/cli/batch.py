@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_medfreq.engine.records import record_path, write_record
 from napari_medfreq.errors import FileError, InputError
-from napari_medfreq.io.atomic import replacing, write_error
+from napari_medfreq.io.atomic import write_error
 from napari_medfreq.io.files import read, suffix_of, writable_suffixes, write
+from napari_medfreq.io.formats import names_a_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,17 +84,18 @@ def plan(inputs: Sequence[Path], output: Path, suffix: str | None = None) -> lis
     Raises
     ------
     InputError
-        If `output` names a file and there are several inputs.
+        If `output` names a file and there are several inputs, or a file of a kind that cannot be written.
     """
     if suffix_of(output) in writable_suffixes() and not output.is_dir():
         if len(inputs) > 1:
             raise InputError(f"{output} names one file, but there are {len(inputs)} inputs. Name a folder instead.")
         stem = _without_suffix(output)
         return [Case(inputs[0], output.parent, stem, target=output, suffix=suffix_of(output))]
-    if output.exists() and not output.is_dir():
+    if not output.is_dir() and (output.exists() or names_a_file(output)):
         known = ", ".join(writable_suffixes())
         raise InputError(
-            f"{output} is a file whose ending cannot be written. Name a folder, or a file ending in {known}."
+            f"{output}: masks cannot be written as {suffix_of(output) or 'a file without an ending'}. "
+            f"Name a file ending in {known}, or a folder."
         )
     return [Case(source, output, stem, suffix=suffix) for source, stem in zip(inputs, _stems(inputs), strict=True)]
 
@@ -141,7 +143,7 @@ def run_case(
         found = segment(volume)
         for kind, path in paths.items():
             if kind == "provenance":
-                _write_provenance(path, paths[LABELS], found)
+                write_record(found, paths[LABELS])
             else:
                 write(found.named_labels if kind == LABELS else getattr(found, kind), path)
         notes = tuple(map(str, volume.header.get("notes", ())))
@@ -159,16 +161,8 @@ def _outputs(case: Case, volume: Volume, name: str, extras: Sequence[str]) -> di
     # Fractions fit neither into the bytes of a PNG nor into a DICOM SEG made of labels.
     smooth = {".png": ".tif", ".dcm": ".nii.gz"}.get(suffix, suffix)
     paths |= {kind: case.folder / f"{stem}_{_ENDINGS[kind]}{smooth}" for kind in extras}
-    # Not `mask.json`: other programs (dcm2niix, BIDS) give that name to files of their own.
-    paths["provenance"] = masks.with_name(f"{masks.name}.provenance.json")
+    paths["provenance"] = record_path(masks)
     return paths
-
-
-def _write_provenance(path: Path, masks: Path, found: Segmentation) -> None:
-    regions = [asdict(region) for region in found.regions]
-    content = {"file": masks.name, "content": LABELS, "edited": False, **found.provenance, "regions": regions}
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def make_folder(folder: Path) -> None:

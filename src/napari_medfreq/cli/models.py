@@ -46,12 +46,13 @@ def list_models(as_json: AsJson = False) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0))
         # What has to be typed must not be cut.
         table.add_column("name", no_wrap=True, min_width=max(len(model.name) for model in found))
-        for heading in ("finds", "input", "version", "licence"):
-            table.add_column(heading)
+        table.add_column("finds")
+        table.add_column("in", no_wrap=True)
         for model in found:
             labels = ", ".join(label.name for label in model.labels)
-            table.add_row(*map(escape, (model.name, labels, _input(model), model.version, model.card.licence)))
+            table.add_row(*map(escape, (model.name, labels, _in_short(model))))
         console.out().print(table)
+        console.err().print("What a model is for, its licence and figures: napari-medfreq models show NAME")
     else:
         console.err().print("No models were found. These folders were searched:")
         for path in model_paths():
@@ -141,6 +142,10 @@ def _facts(model: ModelFolder) -> dict[str, Any]:
         "labels": [asdict(label) for label in model.labels],
         "input": asdict(model.input),
     }
+
+
+def _in_short(model: ModelFolder) -> str:
+    return _input(model).replace("red+green+blue", "colour")
 
 
 def _input(model: ModelFolder) -> str:

@@ -22,6 +22,12 @@ _FORMATS = (
     _Format("BMP", frozenset({".bmp"}), frozenset()),
     _Format("TIFF", frozenset({".tif", ".tiff"}), frozenset({".tif", ".tiff"})),
 )
+# Endings of image formats, and of archives, that users know from other programs.
+_ELSEWHERE = frozenset(
+    {".7z", ".avi", ".bz2", ".dcm.gz", ".gif", ".gipl", ".gz", ".h5", ".hdf5", ".jp2", ".json", ".mat", ".mgh", ".mgz",
+     ".minc", ".mnc", ".mp4", ".npy", ".npz", ".par", ".pdf", ".rec", ".stl", ".svg", ".tar", ".vtk", ".webp", ".xml",
+     ".zip"}
+)  # fmt: skip
 READ_AS = {suffix: format_.name for format_ in _FORMATS for suffix in format_.read}
 WRITE_AS = {suffix: format_.name for format_ in _FORMATS for suffix in format_.write}
 
@@ -34,6 +40,12 @@ def readable_suffixes() -> tuple[str, ...]:
 def writable_suffixes() -> tuple[str, ...]:
     """Return the endings of the files that can be written, in lower case and with their dot."""
     return tuple(WRITE_AS)
+
+
+def names_a_file(path: Path | str) -> bool:
+    """Return whether `path` ends as files do and folders do not: with an ending that is known here or elsewhere."""
+    suffix = suffix_of(path)
+    return suffix in READ_AS or suffix in WRITE_AS or suffix in _ELSEWHERE
 
 
 def suffix_of(path: Path | str) -> str:

@@ -134,6 +134,7 @@ def test_an_edited_result_is_exported_voxel_on_voxel_with_its_provenance(
     assert record["model"]["sha256"] == volume_model.sha256
     assert record["options"]["passes"] == 2
     assert record["edited"] is True
+    assert record["regions"][0]["label"]["name"]
 
 
 def test_cancel_takes_the_fresh_layers_away_and_the_next_click_works(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from napari_medfreq.engine.records import write_record
 from napari_medfreq.errors import FileError
-from napari_medfreq.io.atomic import replacing
 from napari_medfreq.io.files import write
 from napari_medfreq.widgets.volumes import volume_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_medfreq.engine.options import Segmentation
     from napari_medfreq.volume import Kind, Volume
     from napari_medfreq.widgets.segment.results import ResultLayers
+
+_NOTHING = "There is no {} to export. Segment an image first."
 
 
 def export(results: ResultLayers, kind: Kind, path: Path) -> list[Path]:
@@ -42,17 +44,8 @@ def export(results: ResultLayers, kind: Kind, path: Path) -> list[Path]:
     FileError
         If the place cannot be written to, or the format cannot hold this result.
     """
-    volume = _volume(results, kind)
-    write(volume, path)
-    record = provenance_path(path)
-    with replacing(record) as temporary:
-        temporary.write_text(json.dumps(_record(results, kind, path), indent=2) + "\n", encoding="utf-8")
-    return [path, record]
-
-
-def provenance_path(path: Path) -> Path:
-    """Return where the provenance of `path` goes: a name that no other program gives to its own side files."""
-    return path.with_name(f"{path.name}.provenance.json")
+    write(_volume(results, kind), path)
+    return [path, write_record(_found(results, kind), path, kind, edited=kind == "labels" and results.edited)]
 
 
 def file_filters(results: ResultLayers, kind: Kind) -> str:
@@ -67,26 +60,21 @@ def file_filters(results: ResultLayers, kind: Kind) -> str:
 
 
 def _volume(results: ResultLayers, kind: Kind) -> Volume:
-    segmentation = results.segmentation
-    volume: Volume | None = getattr(segmentation, kind, None)
+    segmentation = _found(results, kind)
+    volume: Volume | None = getattr(segmentation, kind)
     layer = results.layer(kind)
-    if segmentation is None or volume is None or layer is None:
-        raise FileError(f"There is no {kind} to export. Segment an image first.")
+    if volume is None or layer is None:
+        raise FileError(_NOTHING.format(kind))
     if kind != "labels":
         return volume
     return replace(segmentation.named_labels, data=volume_of(layer).data)
 
 
+def _found(results: ResultLayers, kind: Kind) -> Segmentation:
+    if results.segmentation is None:
+        raise FileError(_NOTHING.format(kind))
+    return results.segmentation
+
+
 def _from_dicom(volume: Volume) -> bool:
     return "dicom" in volume.header
-
-
-def _record(results: ResultLayers, kind: Kind, path: Path) -> dict[str, Any]:
-    if results.segmentation is None:
-        raise FileError(f"There is no {kind} to export. Segment an image first.")
-    return {
-        "file": path.name,
-        "content": kind,
-        "edited": kind == "labels" and results.edited,
-        **results.segmentation.provenance,
-    }
