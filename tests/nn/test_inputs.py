@@ -7,6 +7,7 @@ import torch
 from napari_medfreq.nn.inputs import (
     acquisition_axis,
     intensity_range,
+    luminance,
     neighbours,
     normalise,
     pad,
@@ -119,3 +120,11 @@ def test_a_padded_side_is_a_multiple_of_32_and_not_below_the_least() -> None:
 
 def test_resampled_planes_have_at_least_a_pixel() -> None:
     assert resample_size((100, 1), (0.5, 0.1), 1.0) == (50, 1)
+
+
+def test_green_is_brighter_than_red_and_red_than_blue() -> None:
+    colours = np.eye(3, dtype=np.uint8) * 255
+    grey = luminance(colours)
+    assert grey.dtype == np.uint8
+    np.testing.assert_array_equal(grey, [[76, 150, 29]])
+    np.testing.assert_allclose(luminance(np.ones((3, 2, 2), np.float32)), np.ones((1, 2, 2)), rtol=1e-6)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RGB = InputSpec(("red", "green", "blue"), size=32)
+GREY = InputSpec(("grey",), size=32)
 T1 = InputSpec(("t1",), slices=3, size=48, spacing=1.0, normalisation="percentile")
 
 
@@ -115,6 +116,22 @@ def test_grey_pictures_are_seen_in_all_colours() -> None:
     assert pixels.shape == (1, 3, 32, 32)
     assert np.array_equal(pixels[0, 0], grey.data)
     assert np.array_equal(pixels[0, 0], pixels[0, 2])
+
+
+def test_of_colours_a_grey_model_sees_in_training_what_it_sees_in_use() -> None:
+    from napari_medfreq.engine.preprocess import prepare as prepare_for_use
+
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32), dtype=np.uint8)
+    photo = Volume(pixels, axes="cyx", channels=("red", "green", "blue"), calibrated=False)
+    mask = Volume(np.ones((32, 32), np.uint8), axes="yx", kind="labels", calibrated=False)
+    trained, _ = prepare(photo, mask, GREY, 32)
+    np.testing.assert_array_equal(trained[0, 0], prepare_for_use(photo, GREY).data[0, 0])
+
+
+def test_channels_that_the_model_does_not_have_are_refused() -> None:
+    pair = Volume(np.zeros((2, 32, 32), np.uint8), axes="cyx", channels=("t1", "t2"), name="pair", calibrated=False)
+    with pytest.raises(DatasetError, match=r"pair: it has 2 channels, the model 1 \(grey\)"):
+        prepare(pair, Volume(np.ones((32, 32), np.uint8), axes="yx", kind="labels", calibrated=False), GREY, 32)
 
 
 def test_a_mask_of_another_shape_is_refused() -> None:

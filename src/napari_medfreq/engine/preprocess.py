@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_medfreq.errors import InputError
-from napari_medfreq.nn.inputs import intensity_range
+from napari_medfreq.nn.inputs import intensity_range, luminance
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from napari_medfreq.volume import Volume
 
 _RGB = ("red", "green", "blue")
-_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _match_channels(volume: Volume, spec: InputSpec, notes: list[str]) -> tuple[
     if len(wanted) == 1:
         if names == _RGB:
             notes.append(f"{volume.name} has colours; the model sees their luminance.")
-            return _luminance(data), ""
+            return luminance(data), ""
         if count > 1:
             notes.append(f"{volume.name}: its {count} channels were segmented one by one.")
         return data, "c" if count > 1 else ""
@@ -141,12 +140,6 @@ def _repeats(volume: Volume, spec: InputSpec) -> int:
         f"{volume.name} has 1 channel for a {len(spec.channels)}-channel model, which wants "
         f"{', '.join(spec.channels)} together. Give it one image with all of them, or choose another model."
     )
-
-
-def _luminance(rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    weights = np.asarray(_LUMINANCE, np.float32).reshape(3, *(1,) * (rgb.ndim - 1))
-    grey: npt.NDArray[Any] = (rgb * weights).sum(axis=0, keepdims=True)
-    return np.rint(grey).astype(np.uint8) if rgb.dtype == np.uint8 else grey
 
 
 def _ranges(data: npt.NDArray[Any], lead: str, spec: InputSpec) -> tuple[tuple[tuple[float, float], ...], ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Normalisation = Literal["unit", "percentile"]
 MULTIPLE = 32  # the stride of the encoder's last stage
 _CLIP = (0.5, 99.5)  # percentiles
+_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
 
 
 def normalise(array: npt.NDArray[Any], method: Normalisation) -> npt.NDArray[np.float32]:
@@ -40,6 +41,24 @@ def normalise(array: npt.NDArray[Any], method: Normalisation) -> npt.NDArray[np.
         float32, shape of `array`, range [0, 1]; all 0 where `array` is constant.
     """
     return rescale(array, *intensity_range(array, method))
+
+
+def luminance(colours: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return what a model of one channel sees of red, green and blue.
+
+    Parameters
+    ----------
+    colours : numpy.ndarray, shape (3, ...)
+        Red, green and blue on one scale.
+
+    Returns
+    -------
+    numpy.ndarray, shape (1, ...)
+        ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601): bytes stay bytes, all else becomes float.
+    """
+    weights = np.asarray(_LUMINANCE, np.float32).reshape(3, *(1,) * (colours.ndim - 1))
+    grey: npt.NDArray[Any] = (colours * weights).sum(axis=0, keepdims=True)
+    return np.rint(grey).astype(np.uint8) if colours.dtype == np.uint8 else grey
 
 
 def intensity_range(array: npt.NDArray[Any], method: Normalisation) -> tuple[float, float]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_medfreq.train.cases import Case
     from napari_medfreq.volume import Volume
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,29 @@ def _planes(
 
 
 def picture(image: Volume, spec: InputSpec) -> torch.Tensor:
-    """Return the channels (C, H, W) of a 2D image in [0, 1]; grey is repeated where the model wants colours."""
-    channels = image.data if image.axes[0] == "c" else image.data[None]
+    """Return the channels (C, H, W) of a 2D image in [0, 1], as the engine gives them to the model.
+
+    Grey is repeated where the model wants colours; of colours a model of one channel sees the luminance.
+
+    Raises
+    ------
+    DatasetError
+        If the image has other channels than the model.
+    """
+    channels, wanted = image.data if image.axes[0] == "c" else image.data[None], len(spec.channels)
+    if "alpha" in image.channels:
+        channels = channels[[i for i, name in enumerate(image.channels) if name != "alpha"]]
+    if len(channels) == 3 and wanted == 1:
+        channels = inputs.luminance(channels)
+    if len(channels) not in (1, wanted):
+        raise DatasetError(
+            f"{image.source or image.name}: it has {len(channels)} channels, the model {wanted} "
+            f"({', '.join(spec.channels)}). Save it with these channels, or train a model for all of them."
+        )
     # As the engine does: colours share one scale, contrasts have each their own.
     groups = [channels] if spec.normalisation == "unit" else np.split(channels, len(channels))
     scaled = torch.from_numpy(np.concatenate([inputs.normalise(group, spec.normalisation) for group in groups]))
-    if len(scaled) == len(spec.channels):
-        return scaled
-    return scaled.mean(dim=0, keepdim=True).expand(len(spec.channels), -1, -1)
+    return scaled.expand(wanted, -1, -1)
 
 
 def _canvas(images: torch.Tensor, size: int, mode: str = "replicate") -> torch.Tensor:
