@@ -81,10 +81,10 @@ def test_what_can_be_decoded_is(write_slice: Callable[..., Path], pixels: np.nda
     np.testing.assert_array_equal(files.read(path)[0].data, pixels)
 
 
-def test_without_a_decoder_it_says_what_to_install(write_slice: Callable[..., Path], pixels: np.ndarray) -> None:
+def test_what_cannot_be_decoded_says_what_to_do(write_slice: Callable[..., Path], pixels: np.ndarray) -> None:
     path = write_slice("lossless.dcm", pixels)
     recompress(path, JPEGLosslessSV1, b"\xff\xd8\xff\xd9")
-    with pytest.raises(FileError, match=r"lossless\.dcm is compressed \(JPEG Lossless.*pip install pylibjpeg"):
+    with pytest.raises(FileError, match=r"lossless\.dcm is compressed \(JPEG Lossless.*copy.*pip install pylibjpeg"):
         files.read(path)
 
 

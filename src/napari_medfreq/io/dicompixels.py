@@ -9,6 +9,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.uid import UID
 
 from napari_medfreq.errors import FileError
+from napari_medfreq.io.dicomdecode import decode
 from napari_medfreq.io.dicomplane import DAMAGE, macro, read_dataset
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from pydicom.dataset import Dataset
 
-# Which package decodes what pydicom cannot by itself.
+_MISSING = "missing dependencies"  # how pydicom says that it has no decoder
+# Which package decodes what neither pydicom nor GDCM can.
 _PLUGINS = {
     "1.2.840.10008.1.2.4.50": "pylibjpeg pylibjpeg-libjpeg",
     "1.2.840.10008.1.2.4.51": "pylibjpeg pylibjpeg-libjpeg",
@@ -47,17 +49,17 @@ def read_frames(path: Path) -> npt.NDArray[Any]:
     Raises
     ------
     FileError
-        If the pixels are missing, cut short, or compressed in a way for which a decoder has to be installed.
+        If the pixels are missing, cut short, or compressed in a way for which no decoder is installed.
     """
     dataset = read_dataset(path, pixels=True)
     try:
         frames = _frames(dataset)
     except DAMAGE as error:
         syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
-        if "missing dependencies" in str(error) and syntax in _PLUGINS:
+        if _MISSING in str(error) and syntax in _PLUGINS:
             raise FileError(
-                f"{path} is compressed ({UID(syntax).name}), for which a decoder has to be installed: "
-                f"pip install {_PLUGINS[syntax]}  - then start again."
+                f"{path} is compressed ({UID(syntax).name}) and cannot be decoded. If a copy of it fails as well, "
+                f"install another decoder: pip install {_PLUGINS[syntax]}  - then start again."
             ) from error
         raise FileError(f"{path}: its pixels are missing or damaged ({error}). Copy or export it again.") from error
     if frames.size == 0:
@@ -72,7 +74,7 @@ def brightness(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _frames(dataset: Dataset) -> npt.NDArray[Any]:
-    raw: npt.NDArray[Any] = dataset.pixel_array
+    raw = _stored(dataset)
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
         raw = _bytes(apply_color_lut(raw, dataset)[..., :3])
     is_colour = raw.ndim > 2 and raw.shape[-1] == 3 and int(dataset.get("SamplesPerPixel", 1)) == 3
@@ -83,6 +85,20 @@ def _frames(dataset: Dataset) -> npt.NDArray[Any]:
     if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
         frames = _inverted(frames, dataset)
     return _rescaled(frames, dataset)
+
+
+def _stored(dataset: Dataset) -> npt.NDArray[Any]:
+    """Return the numbers in the file, decoded by pydicom and its plugins or else by GDCM."""
+    try:
+        pixels: npt.NDArray[Any] = dataset.pixel_array
+    except DAMAGE as error:
+        if _MISSING not in str(error):
+            raise
+        try:
+            return decode(dataset)
+        except RuntimeError:
+            raise error from None
+    return pixels
 
 
 def _bytes(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
