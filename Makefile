@@ -12,10 +12,10 @@ SYSTEM := $(VENV)/.system-libraries
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv system demo test pytest lint format types imports check bench clean
+.PHONY: help venv system demo test pytest lint format types imports check bench bench-transforms clean
 
 help: ## Show what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 venv: $(STAMP) ## Make .venv with the project, its test tools and the pinned libraries
 
@@ -59,6 +59,10 @@ imports: $(STAMP) ## import-linter: the floors and walls of docs/architecture.md
 
 bench: $(STAMP) $(SYSTEM) ## The benchmarks; BENCH_ARGS="montecarlo --json" chooses
 	.ci/with-display $(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-transforms: $(STAMP) ## The transforms beside those that pip can install; BENCH_ARGS=--json answers in JSON
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench --constraint constraints.txt
+	$(BIN)/python -m benchmarks transforms $(BENCH_ARGS)
 
 clean: ## Remove .venv and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
