@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.duel import duel, medians, ratio
 from benchmarks.networks import SIDE
@@ -15,50 +15,61 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_medfreq.nn.mit import Variant
 
-def _image() -> Tensor:
+
+def _image(batch: int = 1) -> Tensor:
     import torch
 
-    return torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    return torch.rand(batch, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
 
 
-def transformers_encoder(precision: str) -> Callable[[], object]:
+def transformers_encoder(precision: str, variant: Variant = "b0", batch: int = 1) -> Callable[[], object]:
     """SegformerModel as transformers gives it."""
     import torch
-    from transformers import SegformerConfig, SegformerModel
 
-    torch.manual_seed(0)
     dtype = getattr(torch, precision)
-    network = SegformerModel(SegformerConfig()).eval().to(dtype)
-    return _timed(lambda image: network(image.to(dtype), output_hidden_states=True).hidden_states)
+    network = _segformer(variant).to(dtype)
+    return _timed(lambda image: network(image.to(dtype), output_hidden_states=True).hidden_states, batch)
 
 
-def our_encoder(precision: str) -> Callable[[], object]:
+def our_encoder(precision: str, variant: Variant = "b0", batch: int = 1) -> Callable[[], object]:
     """Our encoder with the weights of the other, in a process set up as the compute process is.
 
     Refuses to start if its outputs differ.
     """
     import torch
     from safetensors.torch import load_file
-    from transformers import SegformerConfig, SegformerModel
 
     from napari_medfreq.engine.device import tune_allocator
     from napari_medfreq.nn.mit import MiTConfig, MixTransformer
+    from napari_medfreq.nn.packed_mit import packed
     from napari_medfreq.nn.segformer import load_segformer
 
     tune_allocator()
-    torch.manual_seed(0)
-    other = SegformerModel(SegformerConfig()).eval()
-    network = MixTransformer(MiTConfig("b0")).eval()
+    other = _segformer(variant)
+    network = MixTransformer(MiTConfig(variant)).eval()
     # The public weights are in the layout of the saved file; in memory transformers names its tensors otherwise.
     with tempfile.TemporaryDirectory() as folder:
         other.save_pretrained(folder)
         load_segformer(network, load_file(Path(folder) / "model.safetensors"))
     with torch.inference_mode():
         theirs = other(_image(), output_hidden_states=True).hidden_states
-        for ours, reference in zip(network(_image()), theirs, strict=True):
+        for ours, reference in zip(packed(network, torch.float32)(_image()), theirs, strict=True):
             torch.testing.assert_close(ours, reference, atol=1e-5, rtol=1e-4)
-    return _timed(network.to(getattr(torch, precision)))
+    return _timed(packed(network, getattr(torch, precision)), batch)
+
+
+def _segformer(variant: Variant) -> Any:
+    """Return transformers' encoder of the same variant with random weights, the same in every process."""
+    import torch
+    from transformers import SegformerConfig, SegformerModel
+
+    from napari_medfreq.nn.mit import MiTConfig
+
+    torch.manual_seed(0)
+    config = MiTConfig(variant)
+    return SegformerModel(SegformerConfig(hidden_sizes=list(config.widths), depths=list(config.depths))).eval()
 
 
 def transformers_segformer() -> Callable[[], object]:
@@ -86,10 +97,10 @@ def our_network(precision: str) -> Callable[[], object]:
     return _timed(fused(MMSNet(MMSNetConfig(classes=2))).to(getattr(torch, precision)))
 
 
-def _timed(network: Callable[[Tensor], object]) -> Callable[[], object]:
+def _timed(network: Callable[[Tensor], object], batch: int = 1) -> Callable[[], object]:
     import torch
 
-    image = _image()
+    image = _image(batch)
 
     def run() -> object:
         with torch.inference_mode():

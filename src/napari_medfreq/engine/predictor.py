@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from napari_medfreq.engine.fusion import fused
 from napari_medfreq.engine.monte_carlo import estimate
+from napari_medfreq.nn.mit import MixTransformer
+from napari_medfreq.nn.packed_mit import packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,4 +63,9 @@ class Predictor:
 def place(network: MMSNet, device: torch.device, precision: torch.dtype) -> Predictor:
     """Return a predictor with a lean copy of `network` on `device`."""
     # Converted once: autocast would convert the weights of such a small network anew for every batch.
-    return Predictor(fused(network).to(device, precision), device, precision, network)
+    lean = fused(network)
+    if device.type == "cpu":
+        for name, part in list(lean.named_children()):
+            if isinstance(part, MixTransformer):
+                lean.register_module(name, packed(part, precision))
+    return Predictor(lean.to(device, precision), device, precision, network)

@@ -103,7 +103,7 @@ class Attention(nn.Module):
         batch, height, width, channels = tokens.shape
         source = tokens
         if self.reduce is not None and self.reduce_norm is not None:
-            source = self.reduce_norm(self.reduce(_padded_map(tokens, self.reduce.stride[0])).permute(0, 2, 3, 1))
+            source = self.reduce_norm(self.reduce(padded_map(tokens, self.reduce.stride[0])).permute(0, 2, 3, 1))
         split = (self.heads, channels // self.heads)
         query = self.query(tokens).view(batch, -1, *split).transpose(1, 2)
         key, value = self.key_value(source).view(batch, -1, 2, *split).permute(2, 0, 3, 1, 4)
@@ -111,7 +111,7 @@ class Attention(nn.Module):
         return mixed.transpose(1, 2).reshape(batch, height, width, channels)
 
 
-def _padded_map(tokens: Tensor, multiple: int) -> Tensor:
+def padded_map(tokens: Tensor, multiple: int) -> Tensor:
     """Return the tokens as a channels-last map, grown at its end where it is smaller than one reduction window."""
     feature = tokens.permute(0, 3, 1, 2)
     missing = [max(multiple - size, 0) for size in feature.shape[-2:]]
