@@ -35,7 +35,7 @@ def write_coefficients(path: Path, parts: Mapping[BandKey, npt.NDArray[Any]], ab
     arrays = {f"s{key.scale}_d{key.direction}": array for key, array in parts.items()}
     text = np.array(json.dumps(about, ensure_ascii=False))
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{_ABOUT: text, **arrays})
+        np.savez(file, **{_ABOUT: text, **arrays})
 
 
 def read_coefficients(path: Path) -> tuple[dict[BandKey, npt.NDArray[Any]], dict[str, Any]]:
@@ -50,7 +50,7 @@ def read_coefficients(path: Path) -> tuple[dict[BandKey, npt.NDArray[Any]], dict
         with np.load(path, allow_pickle=False) as archive:
             about: dict[str, Any] = json.loads(archive[_ABOUT].item())
             return {_key(name): archive[name] for name in archive.files if name != _ABOUT}, about
-    except (OSError, BadZipFile, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, AttributeError, TypeError) as error:
         raise FileError(f"{path} cannot be read as coefficients of a transform: {error}.") from error
 
 
