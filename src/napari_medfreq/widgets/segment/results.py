@@ -96,7 +96,7 @@ class ResultLayers:
         from napari.layers import Layer
 
         name, index, data, label = self._planned.pop(0)
-        volume = self._volume.like(data, kind=name, name=f"{self._name} {label}")
+        volume = self._volume.like(data, kind=name, name=label)
         layers = self._layers.setdefault(name, [])
         shown = result_tuple(volume, self._source, self.model.labels)
         if index < len(layers) and layers[index].data.shape == shown[0].shape:
@@ -174,7 +174,8 @@ class ResultLayers:
     def _parts(self, name: Kind, array: npt.NDArray[Any]) -> list[tuple[npt.NDArray[Any], str]]:
         spatial = len(self._volume.spatial_axes) + (self._volume.axes[0] == "t")
         if array.ndim == spatial:
-            return [(array, name)]
+            return [(array, f"{self._name} {name}")]
+        # Not after the image as well: napari cuts long names in their middle, which would leave no difference.
         return [(array[i], f"{label.name} {name}") for i, label in enumerate(self.model.labels)]
 
     def _plan(self, name: Kind, array: npt.NDArray[Any]) -> None:
