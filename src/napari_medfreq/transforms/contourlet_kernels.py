@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from napari_medfreq.transforms.lattice import add_unfolded, fold
-from napari_medfreq.transforms.masks import pyramid_masks, wedge_masks
+from napari_medfreq.transforms.lattice import add_unfolded, fold, real_spectrum
+from napari_medfreq.transforms.masks import pyramid_masks, steps, wedge_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +40,12 @@ def analysis(
     planes = image.reshape(prod(image.shape[:-2]), *image.shape[-2:])
     parts = [planes.new_empty(shape) for shape in part_shapes(planes.shape, levels)]
     for chunk in _chunks(planes):
-        spectrum = torch.fft.fft2(planes[chunk], norm="ortho")
+        spectrum = real_spectrum(planes[chunk])
         if dual:
             spectrum.conj_physical_()
         for index in reversed(range(len(levels))):
-            low = _reduce(spectrum, pyramid, dual)
+            low = _decimated(spectrum, pyramid, dual)
+            _add_interpolated(spectrum, low, pyramid, dual, sign=-1.0)
             _wedges_of(spectrum, levels[index], directional, dual, [part[chunk] for part in _of_scale(parts, index)])
             spectrum = low
         parts[0][chunk] = _image(spectrum, dual)
@@ -64,13 +65,13 @@ def synthesis(
     planes = parts[0].new_empty((prod(shape[:-2]), *shape[-2:]))
     flat = [part.reshape(len(planes), *part.shape[len(shape) - 2 :]) for part in parts]
     for chunk in _chunks(planes):
-        spectrum = torch.fft.fft2(flat[0][chunk], norm="ortho")
+        spectrum = real_spectrum(flat[0][chunk])
         if dual:
             spectrum.conj_physical_()
         for index, level in enumerate(levels):
             detail = _from_wedges([part[chunk] for part in _of_scale(flat, index)], level, directional, dual)
-            analysed, synthesised = _pyramid(detail, pyramid, dual)
-            add_unfolded(detail, spectrum.sub_(fold(detail, analysed, (2, 2))), synthesised, (2, 2))
+            spectrum.sub_(_decimated(detail, pyramid, dual))
+            _add_interpolated(detail, spectrum, pyramid, dual)
             spectrum = detail
         planes[chunk] = _image(spectrum, dual)
     return planes.reshape(shape)
@@ -83,16 +84,14 @@ def synthesis(
 )
 def smooth(image: Tensor, scales: int, pyramid: PyramidFilter, dual: bool) -> Tensor:
     """Return what the low-pass part alone gives back of `image`, shape (..., H, W)."""
-    spectrum = torch.fft.fft2(image, norm="ortho")
+    spectrum = real_spectrum(image)
     if dual:
         spectrum.conj_physical_()
-    masks = []
     for _ in range(scales):
-        masks.append(_pyramid(spectrum, pyramid, dual))
-        spectrum = fold(spectrum, masks[-1][0], (2, 2))
-    for _, synthesised in reversed(masks):
-        wide = spectrum.new_zeros((*spectrum.shape[:-2], 2 * spectrum.shape[-2], 2 * spectrum.shape[-1]))
-        add_unfolded(wide, spectrum, synthesised, (2, 2))
+        spectrum = _decimated(spectrum, pyramid, dual)
+    for _ in range(scales):
+        wide = spectrum.new_zeros(image_shape(spectrum, 1))
+        _add_interpolated(wide, spectrum, pyramid, dual)
         spectrum = wide
     low: Tensor = _image(spectrum, dual).contiguous()
     return low
@@ -115,7 +114,7 @@ def part_shapes(shape: Sequence[int], levels: Sequence[int]) -> list[tuple[int, 
 
 def image_shape(low: Tensor, scales: int) -> tuple[int, ...]:
     """Return the shape of the image that has this low-pass part."""
-    return (*low.shape[:-2], low.shape[-2] << scales, low.shape[-1] << scales)
+    return (*low.shape[:-2], low.shape[-2] * 2**scales, low.shape[-1] * 2**scales)
 
 
 def _chunks(planes: Tensor) -> list[slice]:
@@ -128,18 +127,15 @@ def _of_scale(parts: Sequence[Tensor], index: int) -> Sequence[Tensor]:
     return parts[1 + 2 * index : 3 + 2 * index]
 
 
-def _pyramid(spectrum: Tensor, name: PyramidFilter, dual: bool) -> tuple[Tensor, Tensor]:
-    size = (spectrum.shape[-2], spectrum.shape[-1])
-    masks = pyramid_masks(size, name, spectrum.dtype, spectrum.device)
-    return masks[::-1] if dual else masks
+def _decimated(spectrum: Tensor, name: PyramidFilter, dual: bool) -> Tensor:
+    height, width = spectrum.shape[-2:]
+    masks = pyramid_masks((height, width), name, dual, spectrum)
+    return fold(spectrum, masks, (1, height // 2, width // 2)).squeeze(-3)
 
 
-def _reduce(spectrum: Tensor, name: PyramidFilter, dual: bool) -> Tensor:
-    """Take the low-pass part out of `spectrum`, in place, and return it at half the resolution."""
-    analysed, synthesised = _pyramid(spectrum, name, dual)
-    low = fold(spectrum, analysed, (2, 2))
-    add_unfolded(spectrum, low, synthesised, (2, 2), sign=-1.0)
-    return low
+def _add_interpolated(spectrum: Tensor, low: Tensor, name: PyramidFilter, dual: bool, sign: float = 1.0) -> None:
+    height, width = spectrum.shape[-2:]
+    add_unfolded(spectrum, low.unsqueeze(-3), pyramid_masks((height, width), name, not dual, spectrum), sign)
 
 
 def _image(spectrum: Tensor, dual: bool) -> Tensor:
@@ -153,38 +149,36 @@ def _wedges_of(spectrum: Tensor, level: int, name: DirectionalFilter, dual: bool
     if level == 0:
         halves[0].copy_(_image(spectrum, dual).unsqueeze(-3))
         return
-    size = (spectrum.shape[-2], spectrum.shape[-1])
-    masks = wedge_masks(size, level, name, dual, spectrum)
-    for half, (mask, step), rows in zip(halves, masks, (False, True), strict=True):
-        folded = fold(spectrum.unsqueeze(-3), mask, step)
+    height, width = spectrum.shape[-2:]
+    masks = wedge_masks((height, width), level, name, dual, spectrum)
+    for half, parts, vertical in zip(halves, masks, (True, False), strict=True):
+        step = steps(level, vertical=vertical)
+        folded = fold(spectrum, parts, (max(2 ** (level - 2), 1), height // step[0], width // step[1]))
         pairs = torch.fft.ifft2(folded.conj_physical_() if dual else folded, norm="ortho")
-        for target, source in zip(_pair(half, level, rows), (pairs.real, pairs.imag), strict=True):
+        for target, source in zip(_pair(half, level, vertical), (pairs.real, pairs.imag), strict=True):
             target.copy_(source)
 
 
 def _from_wedges(halves: Sequence[Tensor], level: int, name: DirectionalFilter, dual: bool) -> Tensor:
     """Return the spectrum of the detail that has these wedges; its inverse transform's real part is what counts."""
     if level == 0:
-        spectrum: Tensor = torch.fft.fft2(halves[0].squeeze(-3), norm="ortho")
+        spectrum: Tensor = real_spectrum(halves[0].squeeze(-3))
         return spectrum.conj_physical_() if dual else spectrum
     height, width = 2 * halves[0].shape[-2], 2 * halves[1].shape[-1]
     dtype = torch.complex128 if halves[0].dtype == torch.float64 else torch.complex64
     spectrum = torch.zeros((len(halves[0]), height, width), dtype=dtype, device=halves[0].device)
     masks = wedge_masks((height, width), level, name, not dual, spectrum)
-    for half, (mask, step), rows in zip(halves, masks, (False, True), strict=True):
-        pairs = torch.fft.fft2(torch.complex(*_pair(half, level, rows)), norm="ortho")
-        if dual:
-            pairs.conj_physical_()
-        for index in range(pairs.shape[-3]):
-            add_unfolded(spectrum, pairs[..., index, :, :], mask[:, index], step)
+    for half, parts, vertical in zip(halves, masks, (True, False), strict=True):
+        pairs = torch.fft.fft2(torch.complex(*_pair(half, level, vertical)), norm="ortho")
+        add_unfolded(spectrum, pairs.conj_physical_() if dual else pairs, parts)
     return spectrum
 
 
-def _pair(half: Tensor, level: int, rows: bool) -> tuple[Tensor, Tensor]:
+def _pair(half: Tensor, level: int, vertical: bool) -> tuple[Tensor, Tensor]:
     """Return views of what the real and the imaginary part of a packed transform hold (see `masks`)."""
     if level > 1:
         return half[..., 0::2, :, :], half[..., 1::2, :, :]
-    return (half[..., 0::2, :], half[..., 1::2, :]) if rows else (half[..., 0::2], half[..., 1::2])
+    return (half[..., 0::2], half[..., 1::2]) if vertical else (half[..., 0::2, :], half[..., 1::2, :])
 
 
 @analysis.register_fake

@@ -163,7 +163,7 @@ class _Tree:
         if self.name == "meyer":
             # With F = cos(2 p): 1 - T = 2 (sin p cos q)^2 + 2 (cos p sin q)^2, exact to the last digit near 0.
             phase = meyer_phase(omega, np.pi / 3 * 2.0 ** (stage - self.levels)) / 2
-            cosine, sine = np.cos(phase), np.sin(phase)
+            sine, cosine = np.sin(phase), np.sin(np.pi / 2 - phase)  # zero where it should be: np.cos(np.pi / 2) is not
             cosines, sines = (cosine[first], cosine[second]), (sine[first], sine[second])
             lower = _ROOT2 * np.sqrt(np.square(sines[0] * cosines[1]) + np.square(cosines[0] * sines[1]))
             upper = _ROOT2 * np.sqrt(np.square(cosines[0] * cosines[1]) + np.square(sines[0] * sines[1]))

@@ -26,10 +26,10 @@ from napari_medfreq.transforms.filters import (
     angular_frequencies,
     pyramid_responses,
 )
-from napari_medfreq.transforms.lattice import blocks
+from napari_medfreq.transforms.lattice import Piece, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
 # Analysis and synthesis of 2048 x 2048 pixels at levels (3, 3, 4) in single precision take 0.9 GiB.
 _KEPT_BYTES = 2**30
@@ -40,10 +40,10 @@ class MaskCache:
     """Keeps the masks used last, up to `limit` bytes; what is larger than that is computed each time anew."""
 
     limit: int
-    _entries: OrderedDict[Hashable, tuple[Tensor, ...]] = field(default_factory=OrderedDict)
+    _entries: OrderedDict[Hashable, tuple[Piece, ...]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, key: Hashable, build: Callable[[], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    def get(self, key: Hashable, build: Callable[[], Iterable[Piece]]) -> tuple[Piece, ...]:
         """Return what is kept under `key`, or `build` and keep it."""
         with self._lock:
             if key in self._entries:
@@ -51,43 +51,37 @@ class MaskCache:
                 return self._entries[key]
         # A mask made in inference mode could not be used outside it.
         with torch.inference_mode(False):
-            masks = build()
+            made = tuple(build())
         with self._lock:
-            self._entries[key] = masks
+            self._entries[key] = made
             while self.nbytes > self.limit:
                 self._entries.popitem(last=False)
-        return masks
+        return made
 
     @property
     def nbytes(self) -> int:
         """What the masks take up, in bytes."""
-        return sum(mask.nbytes for masks in self._entries.values() for mask in masks)
+        return sum(piece.mask.nbytes for kept in self._entries.values() for piece in kept)
 
 
 _cache = MaskCache(_KEPT_BYTES)
 
 
-def pyramid_masks(
-    size: tuple[int, int], name: PyramidFilter, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return the low-pass analysis and synthesis masks of spectra of `size` as `blocks` of decimation by 2."""
+def pyramid_masks(size: tuple[int, int], name: PyramidFilter, synthesis: bool, like: Tensor) -> tuple[Piece, ...]:
+    """Return the low-pass mask of spectra of `size`, with the dtype and device of `like`."""
 
-    def build() -> tuple[Tensor, ...]:
-        rows = pyramid_responses(name, angular_frequencies(size[0]))
-        columns = pyramid_responses(name, angular_frequencies(size[1]))
-        return tuple(
-            blocks(torch.from_numpy(np.multiply.outer(r, c) / 2).to(dtype).to(device), (2, 2))
-            for r, c in zip(rows, columns, strict=True)
-        )
+    def build() -> Iterator[Piece]:
+        rows, columns = (pyramid_responses(name, angular_frequencies(length))[synthesis] for length in size)
+        mask = torch.from_numpy(np.multiply.outer(rows, columns) / 2)
+        return _placed(mask[None], (2, 2), like)
 
-    analysis, synthesis = _cache.get(("pyramid", size, name, dtype, device), build)
-    return analysis, synthesis
+    return _cache.get(("pyramid", size, name, synthesis, like.dtype, like.device), build)
 
 
 def wedge_masks(
     size: tuple[int, int], level: int, name: DirectionalFilter, synthesis: bool, like: Tensor
-) -> tuple[tuple[Tensor, tuple[int, int]], ...]:
-    """Return for the vertical and the horizontal wedges the packed masks and their decimation.
+) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Return the packed masks of the vertical and of the horizontal wedges.
 
     Parameters
     ----------
@@ -101,39 +95,41 @@ def wedge_masks(
         Which of the two: ``A1 + i A2`` or ``S1 - i S2``.
     like : Tensor
         Whose (complex) dtype and device the masks shall have.
-
-    Returns
-    -------
-    tuple of (Tensor, tuple of int)
-        Masks as `blocks`, shape (step_y * step_x, pairs, H / step_y, W / step_x), and (step_y, step_x).
     """
+
+    def masks(*, vertical: bool) -> tuple[Piece, ...]:
+        def build() -> Iterator[Piece]:
+            packed = _packed(half(size, level, name, vertical=vertical), synthesis)
+            return _placed(packed, steps(level, vertical=vertical), like)
+
+        return _cache.get(("wedges", size, level, name, synthesis, vertical, like.dtype, like.device), build)
+
+    return masks(vertical=True), masks(vertical=False)
+
+
+def steps(level: int, *, vertical: bool) -> tuple[int, int]:
+    """Return the decimation along y and x of the packed wedges of a level of at least 1."""
     far = max(2 ** (level - 1), 2)
-    steps = ((2, far), (far, 2))
-    dtype, device = like.dtype, like.device
-
-    def build() -> tuple[Tensor, ...]:
-        return tuple(
-            _packed(half(size, level, name, vertical=vertical), synthesis, step, dtype).to(device)
-            for vertical, step in zip((True, False), steps, strict=True)
-        )
-
-    masks = _cache.get(("wedges", size, level, name, synthesis, dtype, device), build)
-    return tuple(zip(masks, steps, strict=True))
+    return (2, far) if vertical else (far, 2)
 
 
-def _packed(part: Wedges, synthesis: bool, step: tuple[int, int], dtype: torch.dtype) -> Tensor:
+def _placed(masks: Tensor, step: tuple[int, int], like: Tensor) -> Iterator[Piece]:
+    for piece in pieces(masks, step):
+        yield Piece(piece.mask.to(like.dtype).to(like.device), piece.source, piece.target)
+
+
+def _packed(part: Wedges, synthesis: bool) -> Tensor:
     filters = part.synthesis if synthesis else part.analysis
-    count, height, width = filters.shape
-    scale = 1 / sqrt(step[0] * step[1])
+    count = len(filters)
+    scale = 1 / sqrt(max(2 * count, 4))
     cosets = [(i, 0) for i in range(count)] if count > 1 else [(0, 0), (0, 1)]
-    packed = torch.empty(step[0] * step[1], len(cosets) // 2, height // step[0], width // step[1], dtype=dtype)
-    for number in range(len(cosets) // 2):
+    packed = np.empty((len(cosets) // 2, *filters.shape[1:]), np.complex128)
+    for number, pair in enumerate(packed):
         first, second = (_shifted(part, filters, *coset, synthesis) for coset in cosets[2 * number : 2 * number + 2])
         second *= -1j if synthesis else 1j
-        first += second
-        first *= scale
-        packed[:, number] = blocks(torch.from_numpy(first), step)
-    return packed
+        np.add(first, second, out=pair)
+        pair *= scale
+    return torch.from_numpy(packed)
 
 
 def _shifted(part: Wedges, filters: Array, index: int, extra: int, synthesis: bool) -> npt.NDArray[np.complex128]:
