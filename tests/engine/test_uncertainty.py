@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from napari_medfreq.engine.options import Measure
-from napari_medfreq.engine.uncertainty import Estimate, entropy, probabilities, tempered, to_logits
+from napari_medfreq.engine.uncertainty import Estimate, calibrated, entropy, probabilities, to_logits
+from napari_medfreq.io.model_config import Calibration
 
 
 @pytest.mark.parametrize("classes", [1, 4])
@@ -36,14 +37,22 @@ def test_entropy_is_zero_when_sure_and_one_when_not() -> None:
 def test_a_temperature_moves_no_decision(classes: int) -> None:
     mean = probabilities(3 * torch.randn(2, classes, 9, 9, generator=torch.Generator().manual_seed(0)))
     for temperature in (0.4, 2.5):
-        other = tempered(mean, temperature)
+        other = calibrated(mean, Calibration(temperature))
         if classes == 1:
             assert torch.equal(other >= 0.5, mean >= 0.5)
             torch.testing.assert_close(other, (torch.logit(mean) / temperature).sigmoid(), atol=1e-4, rtol=0)
         else:
             assert torch.equal(other.argmax(dim=1), mean.argmax(dim=1))
         assert (entropy(other) > entropy(mean)).all() == (temperature > 1)
-    assert tempered(mean, 1.0) is mean
+
+
+def test_each_slice_has_its_temperature() -> None:
+    mean = torch.full((2, 1, 10, 10), 0.2)
+    mean[0, :, :2] = 0.8
+    mean[1, :, :5] = 0.8
+    found = calibrated(mean, Calibration(1.0, temperature_slope=-0.5))
+    expected = [0.8 ** (1 / t) / (0.8 ** (1 / t) + 0.2 ** (1 / t)) for t in (0.2**-0.5, 0.5**-0.5)]
+    assert found[:, 0, 0, 0].tolist() == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("classes", [1, 3])

@@ -34,9 +34,16 @@ def test_a_config_means_what_it_says() -> None:
 def test_a_calibration_may_be_stated() -> None:
     stated = {"temperature": 1.3, "cases": 40, "uncertainty_threshold": 0.4, "dice_error": 0.05}
     model = parse_config({**CONFIG, "calibration": stated}, PATH, CARD)
-    assert model.calibration == Calibration(1.3, 40, 0.4, dice_error=0.05)
+    assert model.calibration == Calibration(1.3, 0.0, 40, 0.4, dice_error=0.05)
+    assert model.calibration.temperature_for(0.3) == 1.3
     assert parse_config(dump_config(model), PATH, CARD).calibration == model.calibration
     assert parse_config(dict(CONFIG), PATH, CARD).calibration is None
+
+
+def test_small_finds_may_be_softened_more_than_large_ones() -> None:
+    calibration = Calibration(0.8, temperature_slope=-0.5)
+    temperatures = [calibration.temperature_for(share) for share in (0.0, 0.1, 0.25, 1.0)]
+    assert temperatures == pytest.approx([0.8 / 0.1**0.5, 0.8 / 0.1**0.5, 1.6, 0.8])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_medfreq import __version__
-from napari_medfreq.cli import bands, console, demo, info, models, segment, train
+from napari_medfreq.cli import bands, calibrate, console, demo, info, models, segment, train
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.threads import let_threads_sleep
 
@@ -66,4 +66,5 @@ bands.register(app)
 models.register(app)
 demo.register(app)
 train.register(app)
+calibrate.register(app)
 info.register(app)

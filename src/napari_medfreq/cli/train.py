@@ -13,15 +13,31 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from napari_medfreq.cli import console
+from napari_medfreq.cli.segment import Measure, Method
 from napari_medfreq.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_medfreq.engine.options import SegmentOptions
     from napari_medfreq.io.models import InputSpec, LabelName, ModelFolder
     from napari_medfreq.train.cases import Case
     from napari_medfreq.train.evaluate import Evaluation, Prediction
     from napari_medfreq.volume import Volume
+
+
+_FIGURES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "mae": "MAE",
+    "ece": "ECE",
+    "ece_before": "uncalibrated",
+    "ece_band": "ECE near boundary",
+    "error_auroc": "error AUROC",
+    "ue_overlap": "U-E overlap",
+    "retention": "retention",
+    "expected_dice_error": "error of expected Dice",
+}
 
 
 class Split(enum.StrEnum):
@@ -40,7 +56,7 @@ class Checkpoint(enum.StrEnum):
     final = "final"
 
 
-class _Judged(NamedTuple):
+class Judged(NamedTuple):
     """What is evaluated."""
 
     spec: InputSpec
@@ -125,11 +141,18 @@ def evaluate(
         bool, typer.Option("--into-card", help="Write the figures into the model's card (test cases only).")
     ] = False,
     per_case: Annotated[Path | None, typer.Option("--per-case", help="Write the figures of each image as CSV.")] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Judge probabilities and uncertainty of a model, too.")
+    ] = False,
+    passes: Annotated[int, typer.Option(min=1, help="Monte Carlo passes, with --uncertainty.")] = 20,
+    method: Annotated[Method, typer.Option(help="What differs between the passes.")] = Method.dropout,
+    measure: Annotated[Measure, typer.Option(help="What the uncertainty is.")] = Measure.entropy,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Compare a model's masks with the truth, on the images' own grid."""
-    from napari_medfreq.train.cases import read_cases, split_cases
+    from napari_medfreq.engine.options import SegmentOptions
     from napari_medfreq.train.evaluate import evaluate as compare
+    from napari_medfreq.train.trust import Trust
 
     if (model is None) == (run is None):
         raise DatasetError("Give either a model (--model) or a run (--run) to evaluate.")
@@ -137,21 +160,21 @@ def evaluate(
         raise DatasetError(
             "The figures of a model's card come from test cases: --into-card needs --model, --split test."
         )
-    if not index.exists():
-        raise DatasetError(f"{index}: there is no such index file or folder.")
-    cases = read_cases(index)
-    if split is not Split.all:
-        dealt: dict[str, list[Case]] = {str(name): part for name, part in split_cases(cases).items()}
-        cases = dealt[split]
+    if uncertainty and model is None:
+        raise DatasetError("Uncertainty comes with a model: export the run, and give --model with --uncertainty.")
+    cases = chosen_cases(index, split)
     err = console.err()
-    judging = _of_run(run, checkpoint) if run is not None else _of_model(str(model), device)
+    options = SegmentOptions(passes if uncertainty else 0, device=device, method=method.value, measure=measure.value)
+    judging = _of_run(run, checkpoint) if run is not None else of_model(str(model), options)
     with judging as judged, console.progress_bar(err) as bar:
         task = bar.add_task("evaluating", total=len(cases))
+        calibration = None if judged.folder is None else judged.folder.calibration
         found = compare(
             cases,
             judged.predict,
             judged.labels,
             modalities=judged.spec.modalities,
+            judge=(lambda _: Trust(calibration)) if uncertainty else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for reason, count in found.skipped.items():
@@ -163,36 +186,52 @@ def evaluate(
     _show(found, as_json)
 
 
+def chosen_cases(index: Path, split: Split) -> list[Case]:
+    """Return the cases of an index that belong to a split."""
+    from napari_medfreq.train.cases import read_cases, split_cases
+
+    if not index.exists():
+        raise DatasetError(f"{index}: there is no such index file or folder.")
+    cases = read_cases(index)
+    if split is Split.all:
+        return cases
+    dealt: dict[str, list[Case]] = {str(name): part for name, part in split_cases(cases).items()}
+    return dealt[split]
+
+
 @contextmanager
-def _of_model(name: str, device: str) -> Iterator[_Judged]:
+def of_model(name: str, options: SegmentOptions) -> Iterator[Judged]:
     """Yield what segments as ``napari-medfreq segment`` does."""
     import numpy as np
 
-    from napari_medfreq.engine.options import SegmentOptions
     from napari_medfreq.io.models import open_model
     from napari_medfreq.jobs.inline import InlineExecutor
     from napari_medfreq.jobs.messages import SegmentRequest
     from napari_medfreq.train.evaluate import Prediction
 
     folder = open_model(name)
-    options = SegmentOptions(device=device)
+    calibration = folder.calibration if options.calibrated else None
     with InlineExecutor() as executor:
 
         def predict(image: Volume) -> Prediction:
             result = executor.submit(SegmentRequest(image, str(folder.path), options), lambda _: None).result()
-            return Prediction(np.asarray(result.labels.data), np.asarray(result.probability.data))
+            share = float(np.mean(np.asarray(result.labels.data) > 0))
+            temperature = 1.0 if calibration is None else calibration.temperature_for(share)
+            uncertainty = None if result.uncertainty is None else np.asarray(result.uncertainty.data)
+            arrays = np.asarray(result.labels.data), np.asarray(result.probability.data)
+            return Prediction(*arrays, uncertainty, result.expected_dice, temperature)
 
-        yield _Judged(folder.input, folder.labels, predict, folder)
+        yield Judged(folder.input, folder.labels, predict, folder)
 
 
 @contextmanager
-def _of_run(run: Path, checkpoint: Checkpoint) -> Iterator[_Judged]:
+def _of_run(run: Path, checkpoint: Checkpoint) -> Iterator[Judged]:
     """Yield the averaged network of a run that has no model folder."""
     from napari_medfreq.train.evaluate import network_predictor
     from napari_medfreq.train.export import load_run
 
     config, network = load_run(run, checkpoint.value)
-    yield _Judged(config.input, config.labels, network_predictor(network, config.input), None)
+    yield Judged(config.input, config.labels, network_predictor(network, config.input), None)
 
 
 def _write_card(folder: ModelFolder, found: Evaluation) -> None:
@@ -200,6 +239,8 @@ def _write_card(folder: ModelFolder, found: Evaluation) -> None:
     from napari_medfreq.io.models import write_model
 
     metrics = found.to_dict()["datasets"]
+    for row in metrics.values():
+        row.pop("reliability", None)  # for diagrams, not for readers
     write_model(replace(folder, card=replace(folder.card, metrics=metrics)), folder.weights.read_bytes())
 
 
@@ -221,8 +262,8 @@ def _show(found: Evaluation, as_json: bool) -> None:
         return
     from rich.table import Table
 
-    table = Table("set", "images", "Dice", "IoU", "MAE")
+    columns = {key: title for key, title in _FIGURES.items() if any(key in row for row in values["datasets"].values())}
+    table = Table("set", "images", *columns.values())
     for name, row in values["datasets"].items():
-        figures = (f"{row[key]:.3f}" if key in row else "-" for key in ("dice", "iou", "mae"))
-        table.add_row(name, str(row["n"]), *figures)
+        table.add_row(name, str(row["n"]), *(f"{row[key]:.3f}" if key in row else "-" for key in columns))
     console.out().print(table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_medfreq.engine.stochastic_depth import branches_scaled, draw_branches
-from napari_medfreq.engine.uncertainty import Estimate, entropy, probabilities, tempered, to_logits
+from napari_medfreq.engine.uncertainty import Estimate, entropy, probabilities, to_logits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_medfreq.nn.dropout import PassMasks
     from napari_medfreq.nn.mmsnet import MMSNet
 
-__all__ = ["Sampling", "entropy", "estimate", "probabilities", "sampling", "tempered", "to_logits"]
+__all__ = ["Sampling", "entropy", "estimate", "probabilities", "sampling", "to_logits"]
 
 _CHUNK = 1 << 24  # logits held at once
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))

@@ -5,22 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 
-from napari_medfreq.engine.agreement import expected_dice
 from napari_medfreq.engine.options import Region, Segmentation
 from napari_medfreq.engine.uncertainty import entropy
+from napari_medfreq.nn.agreement import expected_dice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import numpy.typing as npt
     from torch import Tensor
 
     from napari_medfreq.engine.options import Sink
     from napari_medfreq.engine.preprocess import Prepared
     from napari_medfreq.engine.slices import Planes
+    from napari_medfreq.io.model_config import Calibration
     from napari_medfreq.io.models import LabelName, ModelFolder
     from napari_medfreq.volume import Axes, Volume
 
@@ -117,11 +118,18 @@ class Outputs:
             ),
             regions=regions,
             provenance=provenance,
-            expected_dice=expected_dice(
-                self.labels, self.probability, [label.value for label in self.names], model.calibration
-            ),
+            expected_dice=self._expected_dice(model.calibration),
             expected_dice_error=None if model.calibration is None else model.calibration.dice_error,
         )
+
+    def _expected_dice(self, calibration: Calibration | None) -> float | None:
+        if calibration is None or calibration.dice_error is None:
+            return None
+        values = [label.value for label in self.names]
+        share = float(np.mean(self.labels > 0))
+        temperature = calibration.dice_temperature / calibration.temperature_for(share)
+        line = {"temperature": temperature, "offset": calibration.dice_offset, "slope": calibration.dice_slope}
+        return expected_dice(self.labels, self.probability, values, **line)
 
     def _foreground(self, mean: Tensor) -> Tensor:
         """Return the probability of the label, of each label, or of any label, as the array has room for."""

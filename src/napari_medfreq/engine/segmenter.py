@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import torch
 from napari_medfreq.engine.device import pick_device, pick_precision
 from napari_medfreq.engine.grid import Grid, grid_for
 from napari_medfreq.engine.memory import Footprint, first_footprint, is_out_of_memory, release, step_down
-from napari_medfreq.engine.monte_carlo import Sampling, sampling, tempered
+from napari_medfreq.engine.monte_carlo import Sampling, sampling
 from napari_medfreq.engine.outputs import Outputs
 from napari_medfreq.engine.predictor import Predictor, place
 from napari_medfreq.engine.preprocess import prepare
@@ -20,6 +20,7 @@ from napari_medfreq.engine.provenance import describe
 from napari_medfreq.engine.regions import measure
 from napari_medfreq.engine.slices import Planes, cut
 from napari_medfreq.engine.tiling import predict_tiled, tile_count
+from napari_medfreq.engine.uncertainty import calibrated
 from napari_medfreq.engine.weights import load_network
 from napari_medfreq.io.models import open_model
 
@@ -124,7 +125,8 @@ class Segmenter:
             seconds=perf_counter() - started,
             notes=run.notes,
         )
-        return outputs.result(volume, self.folder, regions, provenance)
+        folder = self.folder if options.calibrated else replace(self.folder, calibration=None)
+        return outputs.result(volume, folder, regions, provenance)
 
     def predictor(self, device: torch.device, precision: Precision) -> Predictor:
         """Return the network on `device` in `precision`; the last one is kept."""
@@ -227,7 +229,7 @@ class _Run:
         if found.shape[1] > classes:
             spread = self.grid.enlarge(found[:, classes:])
         if options.calibrated and folder.calibration is not None:
-            mean = tempered(mean, folder.calibration.temperature)
+            mean = calibrated(mean, folder.calibration)
         self.outputs.write(self.sink, self.planes, start, mean, options.threshold, spread)
 
     def _text(self, start: int, stop: int) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_medfreq.engine.options import Measure
+    from napari_medfreq.io.model_config import Calibration
 
 _TINY = 1e-6
 
@@ -38,12 +39,15 @@ def to_logits(mean: Tensor) -> Tensor:
     return torch.logit(mean) if mean.shape[-3] == 1 else mean.log()
 
 
-def tempered(mean: Tensor, temperature: float) -> Tensor:
-    """Return probabilities (..., K, h, w) of the logits of `mean` divided by `temperature`.
+def calibrated(mean: Tensor, calibration: Calibration) -> Tensor:
+    """Return probabilities (N, K, h, w) of the logits of `mean`, those of each slice divided by its temperature.
 
     Neither what is most probable nor on which side of a half a single class lies changes by it.
     """
-    return mean if temperature == 1.0 else probabilities(to_logits(mean) / temperature)
+    marked = mean >= 0.5 if mean.shape[1] == 1 else mean.argmax(dim=1, keepdim=True) > 0
+    shares = marked.float().mean(dim=(1, 2, 3)).tolist()
+    temperatures = mean.new_tensor([calibration.temperature_for(share) for share in shares])
+    return probabilities(to_logits(mean) / temperatures[:, None, None, None])
 
 
 def entropy(mean: Tensor) -> Tensor:

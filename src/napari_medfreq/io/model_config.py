@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS = "config.toml", "weights.safetensors"
 FORMAT = 1
 Normalisation = Literal["unit", "percentile"]
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,10 @@ class Calibration:
     Parameters
     ----------
     temperature : float
-        The logits are divided by it; above 1 where the model is too sure of itself.
+        The logits are divided by it (see `temperature_for`); above 1 where the model is too sure of itself.
+    temperature_slope : float
+        How the temperature depends on the share of a slice that was marked: models are surer of small finds than they
+        should be, and less sure of large ones. 0 for one temperature for all.
     cases : int
         Images that it was learned from.
     uncertainty_threshold : float, optional
@@ -92,6 +96,8 @@ class Calibration:
         what is wrong overlap most.
     method, measure, passes
         Which uncertainty that is, see `napari_medfreq.engine.options.SegmentOptions`.
+    dice_temperature : float
+        Instead of `temperature`, for the expected Dice coefficient alone.
     dice_slope, dice_offset : float
         From the Dice coefficient that the probabilities let expect to that which was found.
     dice_error : float, optional
@@ -99,11 +105,13 @@ class Calibration:
     """
 
     temperature: float
+    temperature_slope: float = 0.0
     cases: int = 0
     uncertainty_threshold: float | None = None
     method: str = "dropout"
     measure: str = "entropy"
     passes: int = 0
+    dice_temperature: float = 1.0
     dice_slope: float = 1.0
     dice_offset: float = 0.0
     dice_error: float | None = None
@@ -111,6 +119,13 @@ class Calibration:
     def __post_init__(self) -> None:
         if not 0.01 <= self.temperature <= 100:
             raise ModelError(f"the temperature must lie between 0.01 and 100, not {self.temperature}.")
+
+    def temperature_for(self, share: float) -> float:
+        """Return the temperature of a slice of which `share`, range [0, 1], was marked.
+
+        It is ``temperature * max(share, 0.1) ** temperature_slope``. It is one for the whole slice, so the mask stays.
+        """
+        return float(self.temperature * max(share, _LEAST_SHARE) ** self.temperature_slope)
 
 
 @dataclass(frozen=True)

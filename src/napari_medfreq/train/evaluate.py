@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from napari_medfreq.io.files import read
 from napari_medfreq.nn import inputs
 from napari_medfreq.train.metrics import Overlap, overlap
 from napari_medfreq.train.packing import picture
+from napari_medfreq.train.reliability import Voxels, classes, tempered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +33,22 @@ class Prediction(NamedTuple):
     """Label values."""
     probability: npt.NDArray[Any]
     """Range [0, 1], with a leading axis for the labels where there are several."""
+    uncertainty: npt.NDArray[Any] | None = None
+    """Range [0, 1], where it was asked for."""
+    expected_dice: float | None = None
+    """What the model expects of `labels`."""
+    temperature: float = 1.0
+    """What the logits behind `probability` were divided by."""
+
+
+class Judge(Protocol):
+    """Judges uncertainties, image by image: `napari_medfreq.train.trust.Trust`, `calibration.Lessons`."""
+
+    def add(self, voxels: Voxels, dice: float, expected_dice: float | None) -> None:
+        """Take in an image."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return figures for JSON."""
 
 
 @dataclass
@@ -44,11 +61,14 @@ class Scores:
         One entry an image and label: case id, label name, `Overlap`.
     empty, clean : int
         Images whose truth is empty, and those of them on which nothing was marked; they do not count in the means.
+    judge : Judge, optional
+        Of the uncertainty, on the images whose truth is not empty.
     """
 
     cases: list[tuple[str, str, Overlap]] = field(default_factory=list)
     empty: int = 0
     clean: int = 0
+    judge: Judge | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return means over images (and labels), and over images for each label where there are several."""
@@ -61,6 +81,8 @@ class Scores:
             values["labels"] = {name: _means([o for _, n, o in self.cases if n == name]) for name in names}
         if self.empty:
             values["empty"] = {"n": self.empty, "nothing_marked": self.clean}
+        if self.judge is not None:
+            values |= self.judge.to_dict()
         return values
 
 
@@ -85,6 +107,7 @@ def evaluate(
     labels: tuple[LabelName, ...],
     *,
     modalities: tuple[str, ...] = (),
+    judge: Callable[[str], Judge] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Compare predictions with the truth.
@@ -99,6 +122,8 @@ def evaluate(
         What the model finds; with a single label every non-zero value of a mask counts.
     modalities : tuple of str
         What the model is for; cases of another modality are skipped, and counted.
+    judge : callable, optional
+        Makes the judge of the uncertainties of a set, which is named to it.
     progress : callable, optional
         Called with the number of cases done and of all.
 
@@ -107,11 +132,13 @@ def evaluate(
     DatasetError
         If a file cannot be read, or truth and image differ in shape.
     """
-    result = Evaluation(defaultdict(Scores))
+    result = Evaluation()
     for number, case in enumerate(cases):
         if modalities and case.task and case.task not in modalities:
             result.skipped[f"{case.dataset}: the model is not for {case.task}"] += 1
         else:
+            if case.dataset not in result.datasets:
+                result.datasets[case.dataset] = Scores(judge=None if judge is None else judge(case.dataset))
             _score(case, predict, labels, result.datasets[case.dataset])
         if progress is not None:
             progress(number + 1, len(cases))
@@ -131,11 +158,17 @@ def _score(case: Case, predict: Callable[[Volume], Prediction], labels: tuple[La
         scores.empty += 1
         scores.clean += not found.labels.any()
         return
-    for index, label in enumerate(labels):
-        single = len(labels) == 1
-        wanted = _foreground(truth) if single else truth == label.value
-        probability = found.probability if single else found.probability[index]
-        scores.cases.append((case.id, label.name, overlap(probability, found.labels == label.value, wanted)))
+    single = len(labels) == 1
+    wanted = _foreground(truth).astype(np.intp) if single else classes(truth, tuple(label.value for label in labels))
+    marked = classes(found.labels, tuple(label.value for label in labels))
+    probability = found.probability[None] if single else found.probability
+    # The absolute error rewards being too sure: it is stated of what the network says, as elsewhere.
+    own = probability if found.temperature == 1.0 else tempered(probability, 1.0 / found.temperature)[1:]
+    overlaps = [overlap(p, marked == i, wanted == i) for i, p in enumerate(own, start=1)]
+    scores.cases += [(case.id, label.name, o) for label, o in zip(labels, overlaps, strict=True)]
+    if scores.judge is not None and found.uncertainty is not None:
+        voxels = Voxels(probability, marked, wanted, found.uncertainty)
+        scores.judge.add(voxels, float(np.mean([o.dice for o in overlaps])), found.expected_dice)
 
 
 def _foreground(truth: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

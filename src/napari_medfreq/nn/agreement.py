@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_medfreq.io.model_config import Calibration
+_TINY = 1e-6
 
 
 def soft_dice(
-    labels: npt.NDArray[np.uint8], probability: npt.NDArray[Any], values: Sequence[int]
+    labels: npt.NDArray[np.uint8], probability: npt.NDArray[Any], values: Sequence[int], temperature: float = 1.0
 ) -> dict[int, float | None]:
     """Return the Dice coefficient that calibrated probabilities let expect of each label's mask.
 
@@ -31,6 +31,9 @@ def soft_dice(
         Shape of `labels`, or with one leading entry a label; in the former case of any label.
     values : sequence of int
         The labels, in the order of `probability`.
+    temperature : float
+        The logits of `probability` are divided by it first. What suits each voxel best does not suit their sum best: a
+        little too much everywhere in a large background is a large object.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def soft_dice(
     found: dict[int, float | None] = {}
     for index, value in enumerate(values):
         mask = labels == value if many or len(values) == 1 else labels > 0
-        own = probability[index] if many else probability
+        own = _tempered(probability[index] if many else probability, temperature)
         size = np.count_nonzero(mask)
         shared = float(np.sum(own, where=mask, dtype=np.float64))
         found[value] = 2 * shared / (size + float(np.sum(own, dtype=np.float64))) if size else None
@@ -52,13 +55,22 @@ def expected_dice(
     labels: npt.NDArray[np.uint8],
     probability: npt.NDArray[Any],
     values: Sequence[int],
-    calibration: Calibration | None,
+    *,
+    temperature: float = 1.0,
+    offset: float = 0.0,
+    slope: float = 1.0,
 ) -> float | None:
-    """Return the mean over the labels found of `soft_dice`, put right by what was seen on the validation cases.
+    """Return ``offset + slope * d``, within [0, 1], with ``d`` the mean over the labels found of `soft_dice`.
 
-    None without a calibration of the model, or where nothing was found.
+    Temperature, offset and slope are what was seen on validation cases. None where nothing was found.
     """
-    soft = [value for value in soft_dice(labels, probability, values).values() if value is not None]
-    if calibration is None or calibration.dice_error is None or not soft:
-        return None
-    return float(np.clip(calibration.dice_offset + calibration.dice_slope * np.mean(soft), 0.0, 1.0))
+    soft = [value for value in soft_dice(labels, probability, values, temperature).values() if value is not None]
+    return float(np.clip(offset + slope * np.mean(soft), 0.0, 1.0)) if soft else None
+
+
+def _tempered(probability: npt.NDArray[Any], temperature: float) -> npt.NDArray[Any]:
+    if temperature == 1.0:
+        return probability
+    p = probability.astype(np.float32).clip(_TINY, 1.0 - _TINY)
+    result: npt.NDArray[np.float32] = 1.0 / (1.0 + ((1.0 - p) / p) ** np.float32(1.0 / temperature))
+    return result
