@@ -34,6 +34,7 @@ TESTED_THROUGH = {
             "fan",
             "form",
             "listening",
+            "making",
             "model_page",
             "needs",
             "painting",

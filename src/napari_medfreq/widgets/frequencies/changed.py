@@ -36,6 +36,7 @@ class ChangedLayer:
         self._layer: Image | None = None
         self._data: npt.NDArray[Any] | None = None
         self._source: Layer | None = None
+        self._name = ""
         self._signed = False
         self._unwanted = False
 
@@ -47,6 +48,11 @@ class ChangedLayer:
     def is_own(self, layer: Layer) -> bool:
         """Return whether `layer` is the one that this object shows."""
         return layer is self._layer and self._is_ours()
+
+    @property
+    def source(self) -> Layer | None:
+        """The image whose change is shown."""
+        return self._source
 
     @property
     def wanted(self) -> bool:
@@ -100,21 +106,31 @@ class ChangedLayer:
             self._layer, self._data = None, None
             return
         rgb = bool(getattr(source, "rgb", False))
-        if self._layer is not None and (not self._is_ours() or self._source is not source or self._layer.rgb != rgb):
+        layer = self._layer
+        if layer is None or not self._is_ours() or layer.rgb != rgb or layer.ndim != source.ndim:
             self.remove()
-        if self._layer is None:
             self._add(source, data, keywords, rgb=rgb, signed=signed)
             return
-        layer = self._layer
-        if signed != self._signed and not rgb:
-            layer.contrast_limits = _limits(source, data, signed=signed)
-        moved = data.shape != layer.data.shape or not np.allclose(layer.translate, keywords["translate"])
-        if moved or not np.allclose(layer.scale, keywords["scale"]):
-            for key in ("scale", "translate", "affine"):
+        moved = self._source is not source
+        if moved:
+            self._move(layer, source)
+        for key in ("scale", "translate", "rotate", "shear", "affine"):
+            if moved or (key in ("scale", "translate") and not np.allclose(getattr(layer, key), keywords[key])):
                 setattr(layer, key, keywords[key])
-        self._data = data
+        if not rgb and (moved or signed != self._signed):
+            layer.contrast_limits = _limits(source, data, signed=signed)
+        self._data, self._source, self._signed = data, source, signed
         layer.data = data
-        self._signed = signed
+
+    def _move(self, layer: Image, source: Layer) -> None:
+        """Let `layer` be that of another image: to make a new one would cost napari many times as long."""
+        if layer.name == self._name:
+            layer.name = self._name = f"{source.name} · {_SUFFIX}"
+        if not layer.rgb:
+            layer.colormap = source.colormap
+        layers = self._viewer.layers
+        if source in layers and layers.index(layer) < layers.index(source):
+            layers.move(layers.index(layer), layers.index(source) + 1)
 
     def _add(self, source: Layer, data: npt.NDArray[Any], keywords: dict[str, Any], *, rgb: bool, signed: bool) -> None:
         from napari.layers import Image
@@ -122,6 +138,8 @@ class ChangedLayer:
         if not rgb:
             keywords = keywords | {"colormap": source.colormap, "contrast_limits": _limits(source, data, signed=signed)}
         layer = Image(data, name=f"{source.name} · {_SUFFIX}", rgb=rgb, **keywords)
+        # Whoever is told of the new layer may ask whose it is.
+        self._layer, self._data, self._source, self._signed = layer, data, source, signed
         layers = self._viewer.layers
         active = layers.selection.active
         place = layers.index(source) + 1 if source in layers else len(layers)
@@ -129,7 +147,7 @@ class ChangedLayer:
             layers.insert(place, layer)
             if active is not None and active in layers:
                 layers.selection.active = active
-        self._layer, self._data, self._source, self._signed = layer, data, source, signed
+        self._name = layer.name
 
     def _is_ours(self) -> bool:
         return self._layer is not None and self._layer in self._viewer.layers and self._layer.data is self._data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil, floor, isfinite, log10
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from napari_medfreq.transforms.bands import BandKey
 
-_STEPS = 64
+_STEPS = 32
+_SHADES = 255
+_DARKEST = 0.1
 _MOST_DECADES = 8
 _MOST_TICKS = 5
 
@@ -73,11 +76,7 @@ class BandColours:
 
     def at(self, fraction: float) -> QColor:
         """Return the colour `fraction` of the way up the bar."""
-        from napari.utils.colormaps import ensure_colormap
-
-        # The darkest tenth could not be told from the background.
-        red, green, blue, _ = ensure_colormap(self.colormap).map(np.array([0.1 + 0.9 * fraction]))[0]
-        return QColor.fromRgbF(float(red), float(green), float(blue))
+        return QColor(*_table(self.colormap)[round(fraction * _SHADES)])
 
     def gradient(self, top: float, bottom: float) -> QLinearGradient:
         """Return the bar as a brush from `bottom` (lowest) to `top`."""
@@ -96,6 +95,16 @@ class BandColours:
             return [(0.0, f"{low:.2g}"), (1.0, f"{high:.2g}")]
         stride = ceil((last - first + 1) / _MOST_TICKS)
         return [(self.fraction(10.0**power), _power(power)) for power in range(first, last + 1, stride)]
+
+
+@cache
+def _table(colormap: str) -> list[list[int]]:
+    """Return red, green and blue of each shade, 0 to 255; the darkest could not be told from the background."""
+    from napari.utils.colormaps import ensure_colormap
+
+    shades = ensure_colormap(colormap).map(np.linspace(_DARKEST, 1, _SHADES + 1))[:, :3]
+    table: list[list[int]] = np.rint(255 * shades).astype(int).tolist()
+    return table
 
 
 def _power(power: int) -> str:

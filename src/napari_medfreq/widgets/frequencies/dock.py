@@ -27,6 +27,7 @@ from napari_medfreq.widgets.docking import DockedWidget
 from napari_medfreq.widgets.frequencies.asking import Asker
 from napari_medfreq.widgets.frequencies.controller import FrequencyController
 from napari_medfreq.widgets.frequencies.form import FrequencyForm
+from napari_medfreq.widgets.frequencies.making import ProductMaker
 from napari_medfreq.widgets.frequencies.model_page import ModelPage
 from napari_medfreq.widgets.frequencies.panel import BandPanel
 from napari_medfreq.widgets.frequencies.products import bands_csv
@@ -79,10 +80,11 @@ class FrequenciesDock(DockedWidget):
             models = find_models(lambda _path, _error: None)
         self.controller = FrequencyController(viewer, self._executor, self)
         self.questions = ModelQuestions(viewer, self.controller, self._model_executor, self)
+        self.maker = ProductMaker(viewer, self.controller, self._executor, self)
         self._spectrum_asker = Asker(self._executor, self.controller.worker, self)
         self.form = FrequencyForm(viewer, self.controller.layer.is_own)
         self.bands = BandPanel(self.controller.gains)
-        self.spectra = SpectraPage(self.controller, viewer, self._spectrum_asker)
+        self.spectra = SpectraPage(self.controller, self.maker, viewer, self._spectrum_asker)
         self.model = ModelPage(viewer, models, self.questions, self.controller)
         self.tabs = QTabWidget()
         self.where = QLabel()
@@ -125,8 +127,8 @@ class FrequenciesDock(DockedWidget):
                 lambda: self._add_bands("component"),
                 "On the image's pixels",
             ),
-            ("Keep a copy of the changed image", self.controller.keep, "A layer that no longer follows"),
-            ("Change all planes of the volume", self.controller.change_volume, "With these gains, as a new layer"),
+            ("Keep a copy of the changed image", self.maker.keep, "A layer that no longer follows"),
+            ("Change all planes of the volume", self.maker.change_volume, "With these gains, as a new layer"),
         ):
             self._menu_of(self.layers_button).addAction(text, action).setToolTip(tip)
         self._menu_of(self.save_button).addAction("Coefficients of all bands (.npz)…", self._ask_coefficients)
@@ -184,6 +186,7 @@ class FrequenciesDock(DockedWidget):
         self.cleanup.callback(self._model_executor.shutdown)
         self.cleanup.callback(self.controller.close)
         self.cleanup.callback(self.questions.close)
+        self.cleanup.callback(self.maker.close)
         self.cleanup.callback(self._spectrum_asker.close)
         layer_events, dims_events = self._viewer.layers.events, self._viewer.dims.events
         for event in (layer_events.inserted, layer_events.removed, layer_events.reordered, layer_events.renamed):
@@ -200,9 +203,9 @@ class FrequenciesDock(DockedWidget):
         controller.analysed.connect(self._on_analysed)
         controller.lost.connect(lambda: self.bands.show_analysis(None))
         controller.looked.connect(self._on_looked)
-        controller.long_work.connect(lambda _busy: self._show_busy(True))
+        self.maker.busy_changed.connect(lambda _busy: self._show_busy(True))
         questions.busy_changed.connect(lambda _busy: self._show_busy(True))
-        for source in (controller, questions):
+        for source in (controller, questions, self.maker):
             source.progressed.connect(self._show_progress)
             source.said.connect(self.say)
 
@@ -219,12 +222,12 @@ class FrequenciesDock(DockedWidget):
         self.where.setVisible(bool(shown.text))
 
     def _add_bands(self, form: str) -> None:
-        self.controller.add_bands(self.bands.fan.chosen, "component" if form == "component" else "coefficients")
+        self.maker.add_bands(self.bands.fan.chosen, "component" if form == "component" else "coefficients")
 
     def _ask_coefficients(self) -> None:
         path, chosen = QFileDialog.getSaveFileName(self, "Save coefficients", "bands.npz", "NumPy (*.npz)")
         if path:
-            self.controller.save_coefficients(with_suffix(Path(path), chosen))
+            self.maker.save_coefficients(with_suffix(Path(path), chosen))
 
     def _ask_table(self) -> None:
         path, chosen = QFileDialog.getSaveFileName(self, "Save table", "bands.csv", "Table (*.csv)")
@@ -235,14 +238,14 @@ class FrequenciesDock(DockedWidget):
         """Write what the bands hold, and their gains, to `path` (.csv)."""
         analysis = self.controller.analysis
         if analysis is not None:
-            self.controller.save_text(path, bands_csv(analysis, self.controller.gains.gains))
+            self.maker.save_text(path, bands_csv(analysis, self.controller.gains.gains))
 
     def _cancel(self) -> None:
-        self.controller.cancel()
+        self.maker.cancel()
         self.questions.cancel()
 
     def _show_busy(self, _changed: bool) -> None:
-        busy = self.controller.working or self.questions.busy
+        busy = self.maker.busy or self.questions.busy
         if not busy or not self.bar.isVisible():
             self.bar.setMaximum(1)
             self.bar.setValue(0)

@@ -79,7 +79,7 @@ class FrequencyForm(QWidget):
             label="Levels",
             value="3, 3, 4",
             tooltip="One number for each scale, coarse to fine: 3 stands for 2³ = 8 directions, 0 for none. "
-            "Up to eight numbers, each 0 or 2 to 6.",
+            "Up to eight numbers, each 0 to 6.",
         )
         self.scales = SpinBox(name="scales", label="Octaves", value=3, min=1, max=8, tooltip="Bands above the lowest.")
         self.block = SpinBox(name="block", label="Block", value=8, min=4, max=64, tooltip="Side of a block in pixels.")

@@ -83,7 +83,10 @@ class ModelPage(QWidget):
             self._ask(self._questions.segment_changed)
 
     def _lay_out(self) -> None:
-        self.segment_button.setToolTip("Segment what the bands now give, as the Segment dock does")
+        self.segment_button.setToolTip(
+            "Segment what the bands now give. Of a volume the model sees only this plane: to give it the neighbouring "
+            "ones, change all planes (Bands > Layers) and segment that layer."
+        )
         self.follow.setToolTip("Segment again whenever the changed image changes")
         for title, button, view, tip in (
             (LISTENS, self.listen_button, self.listening, "Attention of the network to frequencies, in this image"),
@@ -100,7 +103,7 @@ class ModelPage(QWidget):
             layout.setContentsMargins(4, 6, 4, 4)
             layout.addWidget(button)
             layout.addWidget(view)
-            self.tabs.setTabToolTip(self.tabs.addTab(page, title.replace("What the model", "It")), title)
+            self.tabs.setTabToolTip(self.tabs.addTab(page, title.replace("the model", "it")), title)
         line = QHBoxLayout()
         line.addWidget(self.segment_button, 1)
         line.addWidget(self.follow)

@@ -21,7 +21,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.frequency_requests import SpectrumRequest
 from napari_medfreq.widgets.frequencies.planes import read_plane, shown_plane
 from napari_medfreq.widgets.frequencies.products import spectra_csv
@@ -31,14 +30,17 @@ from napari_medfreq.widgets.wording import with_suffix
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+    from napari.viewer import Viewer
 
     from napari_medfreq.engine.frequency_results import Spectrum
     from napari_medfreq.widgets.frequencies.asking import Asker
     from napari_medfreq.widgets.frequencies.controller import FrequencyController
+    from napari_medfreq.widgets.frequencies.making import ProductMaker
 
 # Okabe and Ito's colours, which also those tell apart who do not see red or green.
 _COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#ffffff")
 _REST_MS = 60
+_NOTHING = 1e-13
 
 
 class SpectraPage(QWidget):
@@ -47,7 +49,9 @@ class SpectraPage(QWidget):
     Parameters
     ----------
     controller : FrequencyController
-        Whose viewer, plane and changed layer are followed.
+        Whose plane and changed layer are followed.
+    maker : ProductMaker
+        Writes tables.
     viewer : napari.viewer.Viewer
         Whose layers can be ticked.
     asker : Asker
@@ -57,10 +61,16 @@ class SpectraPage(QWidget):
     """
 
     def __init__(
-        self, controller: FrequencyController, viewer: Any, asker: Asker, parent: QWidget | None = None
+        self,
+        controller: FrequencyController,
+        maker: ProductMaker,
+        viewer: Viewer,
+        asker: Asker,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._controller = controller
+        self._maker = maker
         self._viewer = viewer
         self._asker = asker
         self.spectra: tuple[Spectrum, ...] = ()
@@ -120,11 +130,7 @@ class SpectraPage(QWidget):
             self.show_spectra(())
             return
         choice = view.plane if view is not None else "shown"
-        try:
-            planes = [shown_plane(layer, self._viewer.dims, choice) for layer in layers]
-        except MedfreqError as error:
-            self._say(str(error))
-            return
+        planes = [shown_plane(layer, self._viewer.dims, choice) for layer in layers]
         plane = planes[0].plane
         if self.whole.isChecked():
             self._asker.ask(None, lambda: SpectrumRequest(tuple(volume_of(layer) for layer in layers), plane))
@@ -142,7 +148,8 @@ class SpectraPage(QWidget):
         plot.setLabel("bottom", f"frequency ({' or '.join(units)})" if units else "frequency")
         plot.setLabel("left", "power (squared intensity)")
         for number, spectrum in enumerate(spectra):
-            seen = (spectrum.power > 0) & np.isfinite(spectrum.power)
+            # What is left below is rounding, and would squeeze the rest of the plot.
+            seen = np.isfinite(spectrum.power) & (spectrum.power > _NOTHING * np.nanmax(spectrum.power))
             if not seen.any():
                 self._say(f"{spectrum.name} is constant: it has no spectrum to show.")
                 continue
@@ -196,7 +203,7 @@ class SpectraPage(QWidget):
             self.plot = pyqtgraph.PlotWidget(background=None, axisItems={"bottom": axis})
             self.plot.setLogMode(x=True, y=True)
             self.plot.showGrid(x=True, y=True, alpha=0.25)
-            self.plot.addLegend(offset=(-5, 5), labelTextSize="8pt")
+            self.plot.addLegend(offset=(8, -8), labelTextSize="8pt")
             self.plot.setMinimumHeight(240)
             self.plot.getPlotItem().setMenuEnabled(False)
             for axis in ("left", "bottom"):
@@ -214,7 +221,7 @@ class SpectraPage(QWidget):
     def _on_save(self) -> None:
         path, chosen = QFileDialog.getSaveFileName(self, "Save spectra", "spectra.csv", "Table (*.csv)")
         if path:
-            self._controller.save_text(with_suffix(Path(path), chosen), spectra_csv(self.spectra))
+            self._maker.save_text(with_suffix(Path(path), chosen), spectra_csv(self.spectra))
 
     def _layer(self, row: int) -> Layer:
         return self.layers.item(row).data(Qt.ItemDataRole.UserRole)
