@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_medfreq.engine.anatomy import PLANES, plane_count
 from napari_medfreq.engine.frequencies import analyse, check_room
@@ -69,9 +69,10 @@ def _values(
     analysed: Analysed, band: Band, shape: tuple[int, ...], form: Form
 ) -> tuple[npt.NDArray[np.float32], Lattice | None]:
     """Return the coefficients of `band` and where they lie, or what it contributes to the image and None."""
-    lattice = lattice_of(analysed.transform, band) if form == "coefficients" else None
+    transform: Any = analysed.transform
+    lattice = lattice_of(transform, band) if form == "coefficients" else None
     if lattice is None:
-        return analysed.filtered(solo_gains(analysed.transform.layout(), [band.key])), None
+        return analysed.filtered(solo_gains(transform.layout(), [band.key])), None
     part, placed = lattice.on_image(analysed.parts[band.key], shape)
     return part.numpy(), placed
 

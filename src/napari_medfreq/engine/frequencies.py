@@ -161,6 +161,9 @@ class Frequencies:
                 squares[key] += float(part.double().square_().sum())  # type: ignore[assignment]
                 counts[key] += part.numel()
             sink.progress(number + 1, total, "analysing")
+        if total == 1 and analysed.dims == 2:
+            # Masks of the inverse are made once for each size: now, not at the first step of a slider.
+            analysed.filtered({next(iter(squares)): 0.0})
         return Analysis(
             options, _measures(analysed.transform, piece.image, squares, counts), unit_of(image), nyquist(piece.image)
         )

@@ -32,7 +32,7 @@ def write_coefficients(path: Path, parts: Mapping[BandKey, npt.NDArray[Any]], ab
     FileError
         If the place cannot be written to.
     """
-    arrays = {f"s{key.scale}_d{key.direction}": array for key, array in parts.items()}
+    arrays: dict[str, Any] = {f"s{key.scale}_d{key.direction}": array for key, array in parts.items()}
     text = np.array(json.dumps(about, ensure_ascii=False))
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{_ABOUT: text, **arrays})
