@@ -28,6 +28,7 @@ UDCT, DTCWT, PTWT, TORCH_DCT = "UDCT of curvelets", "DTCWT of pytorch_wavelets",
 MULTISCALE = (CONTOURLET, NONSUBSAMPLED, UDCT, DTCWT, WAVELET, PTWT)
 COSINE = ("DCT", "scipy DCT", TORCH_DCT)
 _MIB = 2**20
+_RUNS = 5
 
 
 def work(name: str, shape: Shape, task: str) -> Callable[[], object]:
@@ -100,7 +101,7 @@ def _facts(name: str, shape: Shape) -> list[Result]:
 
 def _contourlet(shape: Shape, goal: float) -> list[Result]:
     limits = {name: (work, name, shape, "forward") for name in ("memory copy", "bare FFT")}
-    times = duel({**_turns((CONTOURLET, UDCT, DTCWT), shape), **limits})
+    times = duel({**_turns((CONTOURLET, UDCT, DTCWT), shape), **limits}, runs=_RUNS)
     what = f"contourlet {_size(shape)}"
     return [
         *_beside(f"{what}: analysis", times, f"{CONTOURLET} forward", f"{UDCT} forward", goal),
@@ -121,7 +122,8 @@ def _nonsubsampled() -> list[Result]:
             **_turns((NONSUBSAMPLED,), SINGLE),
             **_turns((UDCT,), SINGLE, ("forward",)),
             **{name: (work, name, SINGLE, "forward") for name in limits},
-        }
+        },
+        runs=_RUNS,
     )
     what = "non-subsampled contourlet, 24 + 1 bands, 512x512"
     forward = f"{NONSUBSAMPLED} forward"
@@ -134,7 +136,7 @@ def _nonsubsampled() -> list[Result]:
 
 
 def _wavelets() -> list[Result]:
-    times = duel(_turns((WAVELET, PTWT), SINGLE, ("forward", "inverse", "gradient")))
+    times = duel(_turns((WAVELET, PTWT), SINGLE, ("forward", "inverse", "gradient")), runs=_RUNS)
     pairs = [(f"{WAVELET} {task}", f"{PTWT} {task}") for task in ("forward", "inverse", "gradient")]
     return [result for ours, theirs in pairs for result in _beside(f"{ours}, 512x512", times, ours, theirs)]
 
@@ -146,10 +148,11 @@ def _cosines() -> list[Result]:
             **_turns(("DCT", TORCH_DCT), BATCH, ("forward", "inverse", "gradient")),
             **_turns(("scipy DCT",), BATCH, ("forward",)),
             **limits,
-        }
+        },
+        runs=_RUNS,
     )
     names = [name for side in (8, 32) for name in (f"{side}x{side} blocks", f"scipy {side}x{side} blocks")]
-    blocks = duel({**_turns(tuple(names), BATCH, ("forward",)), **limits})
+    blocks = duel({**_turns(tuple(names), BATCH, ("forward",)), **limits}, runs=_RUNS)
     what = f"DCT {_size(BATCH)}"
     return [
         *_beside(f"{what}: analysis", whole, "DCT forward", "scipy DCT forward", 1.1),
