@@ -119,6 +119,49 @@ class Queue:
     expected_dice: float
 
 
+@dataclass(frozen=True, eq=False)
+class RegionVoxels:
+    """Which voxels belong to which region, and what the model said of them: a few MB where a map takes hundreds.
+
+    Attributes
+    ----------
+    places : numpy.ndarray, int64, shape (n,)
+        Flat indices into the mask (C order), rising.
+    owners : numpy.ndarray, int32, shape (n,)
+        The `number` of each one's region.
+    values : numpy.ndarray, the mask's dtype, shape (n,)
+        What the mask said there when the review began.
+    """
+
+    places: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int32]
+    values: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, regions: npt.NDArray[np.int32], mask: npt.NDArray[Any]) -> RegionVoxels:
+        """Return the voxels of a map of regions (`Queue.map`) on the `mask` of the same shape."""
+        flat = regions.reshape(-1)
+        places = np.flatnonzero(flat)
+        return cls(places, flat[places], mask.reshape(-1)[places].copy())
+
+    def of_region(self, number: int) -> npt.NDArray[np.int64]:
+        """Return the flat indices of the region `number`."""
+        return self.places[self.owners == number]
+
+    def touched(self, places: npt.NDArray[np.int64]) -> list[int]:
+        """Return the numbers of the regions that own any of the voxels with the flat indices `places`."""
+        found = np.searchsorted(self.places, places)
+        found[found == len(self.places)] = 0
+        own = self.places[found] == places if len(self.places) else np.zeros(len(places), bool)
+        return [int(number) for number in np.unique(self.owners[found[own]])]
+
+    def differs(self, number: int, mask: npt.NDArray[Any]) -> bool:
+        """Return whether the `mask` no longer says in the region `number` what the model said."""
+        own = self.owners == number
+        places = np.unravel_index(self.places[own], mask.shape)
+        return bool((mask[places] != self.values[own]).any())
+
+
 @dataclass(frozen=True)
 class ReviewCase:
     """An image under review.

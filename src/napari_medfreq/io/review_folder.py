@@ -5,6 +5,7 @@
     review.json                 what the folder is, and the version of its format
     events.jsonl                what happened, a line each, appended only
     cases/<id>/case.json        the image, its grid and the regions to look at
+    cases/<id>/regions.npz      which voxels belong to which region
     cases/<id>/mask-<n>.npz     the mask after the first n strokes; mask-0 is the model's
     cases/<id>/stroke-<n>.npz   what the n-th stroke left behind in the smallest box around it
 
@@ -15,7 +16,6 @@ viewer is killed, the folder holds every stroke and decision but the one being w
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -26,16 +26,29 @@ from filelock import FileLock, Timeout
 from napari_medfreq import __version__
 from napari_medfreq.errors import FileError
 from napari_medfreq.io.atomic import append_line, replacing, write_error
-from napari_medfreq.io.review import STATES, ReviewCase, State, put
+from napari_medfreq.io.review import STATES, RegionVoxels, ReviewCase, State
+from napari_medfreq.io.review_files import (
+    ABOUT,
+    EVENTS,
+    FORMAT,
+    case_folder,
+    check_format,
+    is_review,
+    numbers,
+    read_arrays,
+    read_case,
+    read_events,
+    read_mask,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
 
-FORMAT = 1
-_ABOUT, _EVENTS, _LOCK, _CASES = "review.json", "events.jsonl", ".lock", "cases"
+_LOCK = ".lock"
+__all__ = ["FORMAT", "ReviewFolder", "is_review"]
+
 _MANY_STROKES = 200
 
 
@@ -62,7 +75,7 @@ class ReviewFolder:
         self._lock = _locked(path)
         try:
             if fresh:
-                _write_json(path / _ABOUT, {"format": FORMAT, "program": f"napari-medfreq {__version__}"})
+                _write_json(path / ABOUT, {"format": FORMAT, "program": f"napari-medfreq {__version__}"})
             self._read()
         except BaseException:
             self.close()
@@ -77,8 +90,10 @@ class ReviewFolder:
         """Return what became of a region; ``open`` as long as nothing did."""
         return self._states.get((case, region), "open")
 
-    def add(self, case: ReviewCase, mask: npt.NDArray[Any]) -> None:
-        """Take up `case` with the `mask` that the model made; a case of the same id is refused.
+    def add(self, case: ReviewCase, mask: npt.NDArray[Any], voxels: RegionVoxels | None = None) -> None:
+        """Take up `case` with the `mask` that the model made and the `voxels` of its regions.
+
+        A case of the same id is refused.
 
         Raises
         ------
@@ -93,6 +108,8 @@ class ReviewFolder:
         except OSError as error:
             raise write_error(folder, error) from error
         _write_array(folder / "mask-0.npz", mask=mask)
+        if voxels is not None:
+            _write_array(folder / "regions.npz", **vars(voxels))
         _write_json(folder / "case.json", case.to_dict())
         self._append("case", case=case.id)
         self._cases[case.id] = case
@@ -135,14 +152,11 @@ class ReviewFolder:
         FileError
             If a file of it is missing or damaged.
         """
-        folder = self._folder(case)
-        last = self._strokes[case]
-        whole = max((n for n in _numbers(folder, "mask") if n <= last), default=0)
-        mask: npt.NDArray[Any] = _read_arrays(folder / f"mask-{whole}.npz")["mask"].copy()
-        for number in range(whole + 1, last + 1):
-            stroke = _read_arrays(folder / f"stroke-{number}.npz")
-            put(mask, tuple(int(v) for v in stroke["start"]), stroke["values"])
-        return mask
+        return read_mask(self.path, case, self._strokes[case])
+
+    def voxels(self, case: str) -> RegionVoxels:
+        """Return the voxels of the regions of `case`; raises as `mask` does."""
+        return RegionVoxels(**read_arrays(self._folder(case) / "regions.npz"))
 
     def close(self) -> None:
         """Give the folder free for others. Nothing has to be saved: all is saved already."""
@@ -155,17 +169,17 @@ class ReviewFolder:
         self.close()
 
     def _folder(self, case: str) -> Path:
-        return self.path / _CASES / case
+        return case_folder(self.path, case)
 
     def _append(self, kind: str, **values: Any) -> None:
         entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "kind": kind, **values}
-        append_line(self.path / _EVENTS, json.dumps(entry))
+        append_line(self.path / EVENTS, json.dumps(entry))
 
     def _read(self) -> None:
-        for event in self._events():
+        for event in read_events(self.path, mend=True):
             case = event["case"]
             if event["kind"] == "case":
-                self._cases[case] = _read_case(self._folder(case) / "case.json")
+                self._cases[case] = read_case(self.path, case)
                 self._strokes[case] = 0
             elif event["kind"] == "state":
                 self._states[case, event["region"]] = event["state"]
@@ -176,37 +190,20 @@ class ReviewFolder:
                 abandoned.unlink()  # a file that was being written when the viewer was killed
             self._compact(case)
 
-    def _events(self) -> Iterator[dict[str, Any]]:
-        """Read the lines; cut off the end of one that was being written when the viewer was killed."""
-        path = self.path / _EVENTS
-        content = path.read_bytes() if path.exists() else b""
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
-        for number, line in enumerate(content[:whole].splitlines(), start=1):
-            try:
-                event = json.loads(line)
-                yield {"kind": event["kind"], "case": event["case"], **event}
-            except (ValueError, KeyError, TypeError) as error:
-                raise FileError(
-                    f"{path}, line {number} is damaged, so the review was not opened and nothing was changed. "
-                    "Restore the folder from a copy, or delete that line."
-                ) from error
-
     def _compact(self, case: str) -> None:
         """Replace many strokes by the mask that they lead to, so that opening stays quick."""
         folder, last = self._folder(case), self._strokes[case]
-        if last - max(_numbers(folder, "mask"), default=0) < _MANY_STROKES:
+        if last - max(numbers(folder, "mask"), default=0) < _MANY_STROKES:
             return
         _write_array(folder / f"mask-{last}.npz", mask=self.mask(case))
-        for number in _numbers(folder, "stroke"):
+        for number in numbers(folder, "stroke"):
             if number <= last:
                 (folder / f"stroke-{number}.npz").unlink()
 
 
 def _check_folder(path: Path) -> bool:
     """Return whether `path` is to become a review; refuse what is something else or newer."""
-    about = path / _ABOUT
+    about = path / ABOUT
     if not about.exists():
         if path.exists() and (not path.is_dir() or any(p.name != _LOCK for p in path.iterdir())):
             raise FileError(f"{path} is not a review and not empty; choose an empty folder for a new review.")
@@ -215,15 +212,7 @@ def _check_folder(path: Path) -> bool:
         except OSError as error:
             raise write_error(path, error) from error
         return True
-    values = _read_json(about)
-    version = values.get("format") if isinstance(values, dict) else None
-    if not isinstance(version, int):
-        raise FileError(f"{about} is damaged: it does not say which format the review has. Restore it from a copy.")
-    if version > FORMAT:
-        raise FileError(
-            f"{path} was made by a newer version ({values.get('program', 'unknown')}) and was not touched. "
-            "Update napari-medfreq to go on with it."
-        )
+    check_format(path)
     return False
 
 
@@ -241,11 +230,6 @@ def _locked(path: Path) -> FileLock:
     return lock
 
 
-def _numbers(folder: Path, kind: str) -> list[int]:
-    stems = (file.stem.removeprefix(f"{kind}-") for file in folder.glob(f"{kind}-*.npz"))
-    return sorted(int(stem) for stem in stems if stem.isdigit())
-
-
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     with replacing(path) as scratch:
         scratch.write_text(json.dumps(values, indent=1), encoding="utf-8")
@@ -256,28 +240,3 @@ def _write_array(path: Path, **arrays: npt.NDArray[Any]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror}. Check the disk and your permissions.") from error
-    except ValueError as error:
-        raise FileError(f"{path} is damaged ({error}). Restore it from a copy.") from error
-
-
-def _read_case(path: Path) -> ReviewCase:
-    values = _read_json(path)
-    try:
-        return ReviewCase.from_dict(values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileError(f"{path} is damaged ({error!r}). Restore it from a copy.") from error
-
-
-def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise FileError(f"{path} is missing or damaged ({error}). Restore it from a copy.") from error
