@@ -44,7 +44,8 @@ def test_with_conjugate_masks_the_two_are_adjoint(step: tuple[int, int], kept: f
     assert torch.allclose(torch.vdot(small.flatten(), folded.flatten()), torch.vdot(wide.flatten(), large.flatten()))
 
 
-def test_pieces_leave_out_what_is_zero() -> None:
+def test_pieces_leave_out_what_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_medfreq.transforms.lattice._WORTH_AN_OPERATION", 0)
     masks = torch.zeros(2, 8, 8, dtype=torch.complex128)
     masks[0, 1, 2] = 1.0
     masks[1, 3, 3] = 2.0
@@ -55,6 +56,9 @@ def test_pieces_leave_out_what_is_zero() -> None:
     assert both.target == (slice(0, 2), slice(1, 2), slice(2, 3))
     assert both.source == (slice(5, 6), slice(6, 7))
     assert [float(piece.mask.real.sum()) for piece in (one, other, both)] == [1.0, 2.0, 6.0]
+    monkeypatch.setattr("napari_medfreq.transforms.lattice._WORTH_AN_OPERATION", 10)
+    together, _ = pieces(masks, (2, 2))
+    assert together.target == (slice(0, 2), slice(1, 4), slice(2, 4))
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (1, 1), (1, 2), (6, 1), (9, 4)])

@@ -31,7 +31,7 @@ from napari_medfreq.transforms.lattice import Piece, pieces
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
-# Analysis and synthesis of 2048 x 2048 pixels at levels (3, 3, 4) in single precision take 0.9 GiB.
+# Of 2048 x 2048 pixels at levels (3, 3, 4) both ways take 0.4 GiB in single precision; 0.9 GiB with 9-7 and pkva.
 _KEPT_BYTES = 2**30
 
 
