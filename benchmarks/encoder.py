@@ -90,11 +90,12 @@ def our_network(precision: str) -> Callable[[], object]:
     import torch
 
     from napari_medfreq.engine.device import tune_allocator
-    from napari_medfreq.engine.fusion import fused
+    from napari_medfreq.engine.predictor import place
     from napari_medfreq.nn.mmsnet import MMSNet, MMSNetConfig
 
     tune_allocator()
-    return _timed(fused(MMSNet(MMSNetConfig(classes=2))).to(getattr(torch, precision)))
+    network = MMSNet(MMSNetConfig(classes=2))
+    return _timed(place(network, torch.device("cpu"), getattr(torch, precision)).network)
 
 
 def _timed(network: Callable[[Tensor], object], batch: int = 1) -> Callable[[], object]:
@@ -119,6 +120,16 @@ def run() -> list[Result]:
             "ours bfloat16": (our_encoder, "bfloat16"),
         }
     )
+    larger = {}
+    for name, size in {"MiT-B0, 8 images": ("b0", 8), "MiT-B2": ("b2", 1)}.items():
+        larger[name] = duel(
+            {
+                "transformers float32": (transformers_encoder, "float32", *size),
+                "ours float32": (our_encoder, "float32", *size),
+                "ours bfloat16": (our_encoder, "bfloat16", *size),
+            },
+            rounds=5,
+        )
     whole = duel(
         {
             "SegFormer-B0 float32": (transformers_segformer,),
@@ -136,6 +147,18 @@ def run() -> list[Result]:
         Result("MiT-B0 encoder, float32, ahead of transformers", fast, "x", 2.0, True, times),
         Result("MiT-B0 encoder, bfloat16, ahead of transformers in float32", faster, "x", 4.0, True, {}),
         Result("MiT-B0 encoder, bfloat16, ahead of transformers in bfloat16", equal, "x", None, True, {}),
+        *(
+            Result(
+                f"{name}, {precision}, ahead of transformers in float32",
+                ratio(rounds, "transformers float32", f"ours {precision}"),
+                "x",
+                None,
+                True,
+                medians(rounds),
+            )
+            for name, rounds in larger.items()
+            for precision in ("float32", "bfloat16")
+        ),
         Result("MMSNet-B0 whole, float32, ahead of SegFormer-B0", network, "x", 1.0, True, medians(whole)),
         Result("MMSNet-B0 whole, bfloat16, ahead of SegFormer-B0 in float32", lean, "x", None, True, {}),
     ]
