@@ -28,7 +28,7 @@ def test_what_is_not_a_number_has_no_colour() -> None:
 
 def test_a_bar_of_decades_is_marked_at_powers_of_ten() -> None:
     colours = BandColours({KEYS[0]: 5.0, KEYS[1]: 2e6})
-    assert [text for _, text in colours.ticks()] == ["10", "10³", "10⁵"] or len(colours.ticks()) <= 6
+    assert [text for _, text in colours.ticks()] == ["10", "1000", "10⁵"]
     assert all(0 <= place <= 1 for place, _ in colours.ticks())
 
 

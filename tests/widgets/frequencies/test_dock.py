@@ -193,6 +193,29 @@ def test_presets_are_offered_and_the_menu_acts_on_the_selected_bands(
     assert dock.controller.gains.gains == {KEY: 2.0}
 
 
+def test_of_many_changes_in_a_row_the_last_one_stays(
+    viewer: Any, open_dock: OpenDock, analysed: Any, picture: Image, qtbot: QtBot
+) -> None:
+    dock = open_dock()
+    analysed(dock)
+    click(qtbot, dock, KEY)
+    click(qtbot, dock, KEY)
+    assert not dock.controller.following  # nothing is changed any more, so nothing is to be shown
+    with after_change(qtbot, dock):
+        click(qtbot, dock, BandKey(3, 3))
+    answers: list[int] = []
+    dock.controller.changed.connect(lambda: answers.append(1))
+    dock.bands.fan.set_current(KEY)
+    for steps in range(-60, 20):
+        dock.bands.slider.setValue(steps)
+    dock.bands.reset.click()
+    qtbot.waitUntil(lambda: bool(answers) and not dock.controller.following, timeout=PATIENCE)
+    assert len(answers) < 40  # what was superseded was not computed
+    np.testing.assert_allclose(viewer.layers[1].data, picture.data, atol=1e-3)
+    dock.bands.undo.click()
+    assert dock.controller.gains.gain(KEY) == pytest.approx(10 ** (9.5 / 20))
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)], ids=["axial", "coronal", "sagittal"])
 def test_the_changed_layer_follows_the_slice_on_any_plane(
     viewer: Any, open_dock: OpenDock, analysed: Any, qtbot: QtBot, order: tuple[int, ...]

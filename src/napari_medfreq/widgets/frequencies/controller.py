@@ -109,6 +109,11 @@ class FrequencyController(QObject):
         """Whether what is on screen is still being analysed."""
         return self._analyser.busy
 
+    @property
+    def following(self) -> bool:
+        """Whether the changed image is still being computed."""
+        return self._changer.busy
+
     def look(self, view: View | None) -> None:
         """Look at `view` from now on; None if there is nothing."""
         before, self.view = self.view, view
@@ -169,8 +174,13 @@ class FrequencyController(QObject):
 
     def _on_gains(self) -> None:
         self.layer.renew()
-        if not self._owing and (self.gains.gains or self.layer.layer is not None):
+        if self._owing:
+            return
+        if self.gains.gains or self.layer.layer is not None:
             self._change()
+        else:
+            # What was asked before must not show up afterwards.
+            self._changer.forget()
 
     def _on_analysis(self, _shown: ShownPlane, analysis: Analysis) -> None:
         self.analysis = analysis

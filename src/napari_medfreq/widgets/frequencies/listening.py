@@ -32,7 +32,7 @@ class ListeningView(QWidget):
         self.fan = BandFan(clickable=False)
         self.about = QLabel(_INTRO)
         self._votes = QLabel("Attention to each cosine (share in %)")
-        self._prompt = QLabel("What each band adds to the features (share)")
+        self._prompt = QLabel("What each band of the image adds to the features")
         for text in (self.about, self._votes, self._prompt):
             text.setWordWrap(True)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

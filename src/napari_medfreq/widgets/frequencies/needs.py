@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableWidget,
 
 from napari_medfreq.widgets.frequencies.colours import BandColours
 from napari_medfreq.widgets.frequencies.fan import BandFan
-from napari_medfreq.widgets.frequencies.wordings import direction_text, frequency_text, shape_of_bands
+from napari_medfreq.widgets.frequencies.wordings import direction_text, shape_of_bands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,7 @@ class NeedsView(QWidget):
         shape = shape_of_bands(analysis.options.transform)
         self.fan.show_bands(analysis.layout, shape, analysis.unit, 2 * analysis.nyquist, self._tip)
         self.about.setText(_INTRO)
+        self.table.setHorizontalHeaderLabels((_HEADERS[0], analysis.unit, *_HEADERS[2:]))
         self.show_dice({})
         self._show(True)
 
@@ -69,7 +70,8 @@ class NeedsView(QWidget):
         """Show what is known so far."""
         self.dice.update(dice)
         loss = {key: 1 - value for key, value in self.dice.items() if not isnan(value)}
-        most = max((*loss.values(), 0.01))
+        # Hardly any mask is left without the low-pass band: beside it all others would look alike.
+        most = max((0.01, *(value for key, value in loss.items() if key.scale > 0)))
         colours = BandColours(loss, "Mask lost without it", "1 − Dice", logarithmic=False, limits=(0.0, most))
         self.fan.show_colours(colours)
         measures = {} if self._analysis is None else {measure.key: measure for measure in self._analysis.bands}
@@ -78,8 +80,8 @@ class NeedsView(QWidget):
         self.table.setRowCount(len(rows))
         for row, key in enumerate(rows):
             measure = measures[key]
-            unit = "" if self._analysis is None else self._analysis.unit
-            texts = (str(key), frequency_text(measure.frequency, unit), direction_text(measure.band))
+            low, high = measure.frequency
+            texts = (str(key), f"{low:.3g}–{high:.3g}", direction_text(measure.band))
             for column, text in enumerate((*texts, f"{self.dice[key]:.3f}")):
                 item = QTableWidgetItem(text)
                 item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
