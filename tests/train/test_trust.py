@@ -39,6 +39,14 @@ def test_the_error_before_and_after_is_stated() -> None:
     assert set(figures["reliability"]) == {"whole", "band", "whole_before", "band_before"}
 
 
+def test_a_threshold_is_for_the_measure_it_was_tuned_for() -> None:
+    trust = Trust(Calibration(1.0, uncertainty_threshold=0.5), "mutual-information")
+    trust.add(images(1.0)[0], 0.9, None)
+    figures = trust.to_dict()
+    assert "error_auroc" in figures
+    assert not {"ue_overlap", "ue_threshold"} & set(figures)
+
+
 def test_without_calibration_there_is_no_before() -> None:
     trust = Trust()
     assert trust.to_dict() == {}

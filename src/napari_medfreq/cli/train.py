@@ -174,7 +174,7 @@ def evaluate(
             judged.predict,
             judged.labels,
             modalities=judged.spec.modalities,
-            judge=(lambda _: Trust(calibration)) if uncertainty else None,
+            judge=(lambda _: Trust(calibration, measure.value)) if uncertainty else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for reason, count in found.skipped.items():

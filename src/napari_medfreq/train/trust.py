@@ -33,18 +33,24 @@ class Trust:
     ----------
     calibration : Calibration, optional
         Of the model, as it was applied to the probabilities: with it the calibration error before is stated as well.
+    measure : str
+        What the uncertainty is. A threshold means something for the measure that it was tuned for alone, so for another
+        one the overlap is not stated.
     """
 
     calibration: Calibration | None = None
+    measure: str = "entropy"
     _tables: dict[str, Reliability] = field(default_factory=dict)
     _ranks: dict[str, Any] = field(default_factory=dict)
     _means: dict[str, list[float]] = field(default_factory=dict)
 
     @property
-    def threshold(self) -> float:
+    def threshold(self) -> float | None:
         """The uncertainty from which on a voxel counts as uncertain: what was tuned on validation cases, else 0.5."""
-        tuned = None if self.calibration is None else self.calibration.uncertainty_threshold
-        return _THRESHOLD if tuned is None else tuned
+        calibration = self.calibration
+        if calibration is None or calibration.uncertainty_threshold is None:
+            return _THRESHOLD
+        return calibration.uncertainty_threshold if calibration.measure == self.measure else None
 
     def add(self, voxels: Voxels, dice: float, expected_dice: float | None) -> None:
         """Take in an image, its Dice coefficient and the one that was expected."""
@@ -65,9 +71,9 @@ class Trust:
             counts = np.stack([by_uncertainty(voxels.uncertainty, where & part) for part in (~right, right)])
             self._ranks[place] = self._ranks.get(place, 0) + counts
         means = self._means
-        means.setdefault("ue_overlap", []).append(
-            float(overlap_of_errors(voxels.uncertainty, ~right, np.array([self.threshold]))[0])
-        )
+        if self.threshold is not None:
+            overlap = overlap_of_errors(voxels.uncertainty, ~right, np.array([self.threshold]))
+            means.setdefault("ue_overlap", []).append(float(overlap[0]))
         means.setdefault("retention", []).append(retention(voxels))
         if expected_dice is not None:
             means.setdefault("expected_dice_error", []).append(abs(expected_dice - dice))
@@ -83,6 +89,7 @@ class Trust:
             area = auroc(wrong, right)
             if area is not None:
                 values["error_auroc" + ("_band" if place == "band" else "")] = round(area, 4)
-        values["ue_threshold"] = self.threshold
+        if self.threshold is not None:
+            values["ue_threshold"] = self.threshold
         values["reliability"] = {name: table.rows() for name, table in self._tables.items()}
         return values
