@@ -217,7 +217,7 @@ def _check_folder(path: Path) -> bool:
 
 
 def _locked(path: Path) -> FileLock:
-    lock = FileLock(path / _LOCK)
+    lock = FileLock(path / _LOCK, thread_local=False)  # opened in one thread, closed in another
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medfreq.widgets.layers import result_tuple
+from napari_medfreq.widgets.parts import PART, ResultPart
 from napari_medfreq.widgets.placement import on_screen
 
 if TYPE_CHECKING:
@@ -147,8 +148,9 @@ class ResultLayers:
                     pass
             elif not np.may_share_memory(self._arrays[name], volume.data):
                 np.copyto(self._arrays[name], volume.data)
-            for layer in self._layers[name]:
+            for index, layer in enumerate(self._layers[name]):
                 layer.metadata[PROVENANCE] = segmentation.provenance
+                layer.metadata[PART] = ResultPart(segmentation.provenance, name, index, self.model.labels)
                 layer.editable = True
                 layer.refresh(extent=False)
         self._stale.clear()
