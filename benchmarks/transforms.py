@@ -101,7 +101,7 @@ def _facts(name: str, shape: Shape) -> list[Result]:
 
 def _contourlet(shape: Shape, goal: float) -> list[Result]:
     limits = {name: (work, name, shape, "forward") for name in ("memory copy", "bare FFT")}
-    times = duel({**_turns((CONTOURLET, UDCT, DTCWT), shape), **limits}, runs=_RUNS)
+    times = duel({**_turns((CONTOURLET, UDCT, DTCWT), shape), **limits}, runs=_RUNS if shape == SINGLE else 1)
     what = f"contourlet {_size(shape)}"
     return [
         *_beside(f"{what}: analysis", times, f"{CONTOURLET} forward", f"{UDCT} forward", goal),

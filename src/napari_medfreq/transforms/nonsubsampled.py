@@ -65,7 +65,7 @@ class NonsubsampledContourlet:
     Of a pure grating in the middle of a cell (scale by direction, see `layout`) the cell holds more than 99 % of the
     energy with ``meyer`` and ``meyer`` or ``pkva``, at every level; with ``9-7`` at least 90 %.
 
-    Memory: with `n` bands of `p` bytes a call needs ``n p`` for the bands, ``2 p`` for the spectrum and some 16 MiB of
+    Memory: with `n` bands of `p` bytes a call needs ``n p`` for the bands, ``2 p`` for the spectrum and some 30 MiB of
     room to work in. `bands` never has more than ``8 p`` in use. The masks of a size and setting take ``n p`` of a
     single image; up to 128 MiB they are kept (those of the last four), beyond that made anew, by `bands` and
     `with_gains` two at a time.
