@@ -13,6 +13,7 @@ from napari.layers import Image
 from napari_medfreq.engine.anatomy import plane_of
 from napari_medfreq.volume import Volume
 from napari_medfreq.widgets.frequencies.planes import (
+    ShownPlane,
     in_layer,
     placed,
     plane_index,
@@ -67,8 +68,7 @@ def test_a_result_lies_on_its_plane_also_of_a_layer_that_was_moved_and_turned(or
     layer = Image(np.zeros((6, 9, 12)), scale=(3, 2, 1), translate=(5, 6, 7), rotate=(10, 20, 30), shear=(0.1, 0, 0.2))
     layer.affine = np.array([[1, 0.2, 0, 4], [0, 1, 0, 5], [0, 0, 2, 6], [0, 0, 0, 1.0]])
     axes = tuple(sorted(order[1:]))
-    viewer = shown_in_viewer(Image(np.zeros((6, 9, 12))), order)
-    shown = shown_plane(layer, viewer.dims)
+    shown = ShownPlane(layer, axes, tuple(4 if axis == order[0] else 0 for axis in range(3)))
     result = Image(in_layer(shown, np.zeros([(6, 9, 12)[axis] for axis in axes])), **placed(shown))
     for corner in ((0, 0), (3, 4)):
         inside = list(shown.position)
