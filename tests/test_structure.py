@@ -29,6 +29,7 @@ TESTED_THROUGH = {
         f"widgets/frequencies/{part}.py": "widgets/frequencies/test_dock.py"
         for part in (
             "asking",
+            "captions",
             "changed",
             "controller",
             "fan",
@@ -41,7 +42,6 @@ TESTED_THROUGH = {
             "panel",
             "questions",
             "spectra",
-            "wordings",
         )
     },
     **{

@@ -8,9 +8,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
+from napari_medfreq.widgets.frequencies.captions import band_name, direction_text, frequency_text, share_text
 from napari_medfreq.widgets.frequencies.colours import BandColours
 from napari_medfreq.widgets.frequencies.fan import BandFan
-from napari_medfreq.widgets.frequencies.wordings import band_name, direction_text, frequency_text, share_text
 
 if TYPE_CHECKING:
     from napari_medfreq.engine.frequency_results import CoefficientVote, Listening

@@ -9,9 +9,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
+from napari_medfreq.widgets.frequencies.captions import direction_text, shape_of_bands
 from napari_medfreq.widgets.frequencies.colours import BandColours
 from napari_medfreq.widgets.frequencies.fan import BandFan
-from napari_medfreq.widgets.frequencies.wordings import direction_text, shape_of_bands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,10 +20,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_medfreq.engine.frequency_presets import PRESETS
+from napari_medfreq.widgets.frequencies.captions import shape_of_bands, short_text, tip_text
 from napari_medfreq.widgets.frequencies.colours import BandColours
 from napari_medfreq.widgets.frequencies.fan import HINT, BandFan
 from napari_medfreq.widgets.frequencies.gains import MAX_DECIBELS, MIN_DECIBELS, decibels, factor, gain_text
-from napari_medfreq.widgets.frequencies.wordings import shape_of_bands, short_text, tip_text
 
 if TYPE_CHECKING:
     from napari_medfreq.engine.frequency_results import Analysis
