@@ -7,7 +7,7 @@ import pytest
 
 from napari_medfreq.cli.band_files import Wishes, run_case
 from napari_medfreq.cli.batch import Case
-from napari_medfreq.engine.frequency_options import FrequencyOptions
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
 from napari_medfreq.errors import FileError, InputError
 from napari_medfreq.io.coefficients import read_coefficients
 from napari_medfreq.io.files import read, write

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_medfreq.engine.anatomy import plane_of
-from napari_medfreq.engine.frequency_options import FrequencyOptions
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
 from napari_medfreq.errors import InputError
 from napari_medfreq.io.files import read
 from napari_medfreq.jobs.frequency_requests import (

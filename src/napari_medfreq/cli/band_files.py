@@ -11,8 +11,8 @@ import numpy as np
 from napari_medfreq.cli.band_words import bands_named, gain_named
 from napari_medfreq.cli.batch import check_free, make_folder, unique_names
 from napari_medfreq.engine.anatomy import plane_of
-from napari_medfreq.engine.frequency_presets import preset_gains, solo_gains
-from napari_medfreq.engine.frequency_table import band_rows, bands_csv
+from napari_medfreq.engine.frequencies.presets import preset_gains, solo_gains
+from napari_medfreq.engine.frequencies.table import band_rows, bands_csv
 from napari_medfreq.errors import InputError
 from napari_medfreq.io.atomic import replacing
 from napari_medfreq.io.coefficients import write_coefficients
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_medfreq.cli.batch import Case
-    from napari_medfreq.engine.frequency_options import Form, FrequencyOptions
-    from napari_medfreq.engine.frequency_results import Analysis
+    from napari_medfreq.engine.frequencies.options import Form, FrequencyOptions
+    from napari_medfreq.engine.frequencies.results import Analysis
     from napari_medfreq.jobs.messages import Executor, OnEvent
     from napari_medfreq.transforms.bands import Band, BandKey
     from napari_medfreq.volume import Volume

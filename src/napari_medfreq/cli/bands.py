@@ -129,8 +129,8 @@ def bands(
     """
     from napari_medfreq.cli.band_files import Wishes, run_case
     from napari_medfreq.cli.batch import plan
-    from napari_medfreq.engine.frequency_options import FrequencyOptions
-    from napari_medfreq.engine.frequency_presets import PRESETS
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions
+    from napari_medfreq.engine.frequencies.presets import PRESETS
     from napari_medfreq.jobs.inline import InlineExecutor
 
     options = FrequencyOptions(

@@ -16,8 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_medfreq.engine.frequency_options import BandKey, Form, FrequencyOptions, Gains
-from napari_medfreq.engine.frequency_results import Analysis, BandImage, Coefficients, Listening, Needs, Spectrum
+from napari_medfreq.engine.frequencies.options import BandKey, Form, FrequencyOptions, Gains
+from napari_medfreq.engine.frequencies.results import Analysis, BandImage, Coefficients, Listening, Needs, Spectrum
 from napari_medfreq.jobs.messages import Request
 from napari_medfreq.volume import Volume
 

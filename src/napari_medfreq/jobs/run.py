@@ -24,8 +24,8 @@ from napari_medfreq.jobs.review_requests import QueueRequest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_medfreq.engine.frequencies import Frequencies
-    from napari_medfreq.engine.frequency_results import Analysis, BandImage, Coefficients, Listening, Needs, Spectrum
+    from napari_medfreq.engine.frequencies.analysis import Frequencies
+    from napari_medfreq.engine.frequencies.results import Analysis, BandImage, Coefficients, Listening, Needs, Spectrum
     from napari_medfreq.engine.options import Segmentation, Sink
     from napari_medfreq.engine.segmenter import Segmenter
     from napari_medfreq.io.model_config import Calibration
@@ -69,29 +69,29 @@ def _filter(request: FilterRequest, sink: Sink) -> Volume:
 
 @run.register(BandsRequest)
 def _bands(request: BandsRequest, sink: Sink) -> tuple[BandImage, ...]:
-    from napari_medfreq.engine.band_images import band_images
+    from napari_medfreq.engine.frequencies.images import band_images
 
     return band_images(_frequencies(), request.volume, request.options, request.keys, request.form, sink)
 
 
 @run.register(CoefficientsRequest)
 def _coefficients(request: CoefficientsRequest, sink: Sink) -> Coefficients:
-    from napari_medfreq.engine.coefficients import coefficients
+    from napari_medfreq.engine.frequencies.coefficients import coefficients
 
     return coefficients(_frequencies(), request.volume, request.options, sink)
 
 
 @run.register(SpectrumRequest)
 def _spectra(request: SpectrumRequest, sink: Sink) -> tuple[Spectrum, ...]:
-    from napari_medfreq.engine.spectra import spectra
+    from napari_medfreq.engine.frequencies.spectra import spectra
 
     return spectra(request.volumes, request.plane, sink)
 
 
 @run.register(ListenRequest)
 def _listen(request: ListenRequest, sink: Sink) -> Listening:
-    from napari_medfreq.engine.listening import listen
-    from napari_medfreq.engine.model_plane import model_plane
+    from napari_medfreq.engine.frequencies.listening import listen
+    from napari_medfreq.engine.frequencies.model_plane import model_plane
 
     segmenter = _segmenter(request.model)
     return listen(model_plane(segmenter, request.volume, request.plane, request.index, sink, request.frame), sink)
@@ -100,8 +100,8 @@ def _listen(request: ListenRequest, sink: Sink) -> Listening:
 @run.register(NeedsRequest)
 def _needs(request: NeedsRequest, sink: Sink) -> Needs:
     from napari_medfreq.engine.anatomy import plane_of
-    from napari_medfreq.engine.model_plane import model_plane
-    from napari_medfreq.engine.needs import needs
+    from napari_medfreq.engine.frequencies.model_plane import model_plane
+    from napari_medfreq.engine.frequencies.needs import needs
 
     volume, plane, index, frame = request.volume, request.options.plane, request.index, request.frame
     seen = model_plane(_segmenter(request.model), volume, plane, index, sink, frame)
@@ -142,6 +142,6 @@ def _loaded(path: Path, _sha256: str, _calibration: Calibration | None) -> Segme
 @lru_cache(maxsize=1)
 def _frequencies() -> Frequencies:
     """Return what keeps the analyses of the last images."""
-    from napari_medfreq.engine.frequencies import Frequencies
+    from napari_medfreq.engine.frequencies.analysis import Frequencies
 
     return Frequencies()

@@ -8,26 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_medfreq.engine.frequency_options import FrequencyOptions
-from napari_medfreq.engine.frequency_results import Analysis, BandMeasure, Coefficients, Spectrum
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
+from napari_medfreq.engine.frequencies.results import Coefficients, Spectrum
 from napari_medfreq.io.coefficients import read_coefficients
 from napari_medfreq.transforms.bands import Band, BandKey
-from napari_medfreq.widgets.frequencies.products import bands_csv, save_coefficients, spectra_csv
+from napari_medfreq.widgets.frequencies.products import save_coefficients, spectra_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BANDS = (Band(BandKey(0, 0), (0.0, 0.25), name="low"), Band(BandKey(1, 0), (0.25, 0.5), (-45.0, 135.0)))
-
-
-def test_the_table_has_a_row_a_band_with_its_gain() -> None:
-    measures = tuple(BandMeasure(band, (0.1, 0.2), 1 / 3, 0.5, 2.0, 7) for band in BANDS)
-    analysis = Analysis(FrequencyOptions(), measures, "cycles/mm", 0.5)
-    low, detail = csv.DictReader(io.StringIO(bands_csv(analysis, {BandKey(1, 0): 0.0})))
-    assert (low["band"], low["name"], low["gain"]) == ("0:0", "low", "1.0")
-    assert (detail["direction_degrees_from"], detail["gain"]) == ("-45.0", "0.0")
-    assert float(detail["energy"]) == 1 / 3
-    assert "frequency_cycles_per_mm_to" in low
 
 
 def test_saved_coefficients_say_what_they_are(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_medfreq.engine.frequency_options import TransformName
-    from napari_medfreq.engine.frequency_results import Analysis, BandMeasure
+    from napari_medfreq.engine.frequencies.options import TransformName
+    from napari_medfreq.engine.frequencies.results import Analysis, BandMeasure
     from napari_medfreq.transforms.bands import Band
     from napari_medfreq.widgets.frequencies.regions import Shape
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-    from napari_medfreq.engine.frequency_options import FrequencyOptions
-    from napari_medfreq.engine.frequency_results import Analysis
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions
+    from napari_medfreq.engine.frequencies.results import Analysis
     from napari_medfreq.jobs.messages import Event, Executor
     from napari_medfreq.volume import Volume
     from napari_medfreq.widgets.frequencies.planes import PlaneChoice

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_medfreq.engine.frequencies.table import bands_csv
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.io.models import find_models
 from napari_medfreq.jobs.host import ChildExecutor
@@ -30,7 +31,6 @@ from napari_medfreq.widgets.frequencies.form import FrequencyForm
 from napari_medfreq.widgets.frequencies.making import ProductMaker
 from napari_medfreq.widgets.frequencies.model_page import ModelPage
 from napari_medfreq.widgets.frequencies.panel import BandPanel
-from napari_medfreq.widgets.frequencies.products import bands_csv
 from napari_medfreq.widgets.frequencies.questions import ModelQuestions
 from napari_medfreq.widgets.frequencies.spectra import SpectraPage
 from napari_medfreq.widgets.wording import ERROR_STYLE, log_failure, with_suffix
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
-    from napari_medfreq.engine.frequency_results import Analysis
+    from napari_medfreq.engine.frequencies.results import Analysis
     from napari_medfreq.io.models import ModelFolder
     from napari_medfreq.jobs.messages import Executor, Progress
     from napari_medfreq.widgets.frequencies.planes import ShownPlane

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_medfreq.engine.frequency_options import FrequencyOptions
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
 from napari_medfreq.errors import InputError
 from napari_medfreq.widgets.frequencies.controller import View
 from napari_medfreq.widgets.layers import is_input

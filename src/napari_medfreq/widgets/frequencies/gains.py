@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_medfreq.engine.frequency_presets import preset_gains, solo_gains
+from napari_medfreq.engine.frequencies.presets import preset_gains, solo_gains
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,7 +80,7 @@ class GainHistory:
         self._step({} if solo == self._gains else solo)
 
     def apply_preset(self, name: str) -> None:
-        """Set the gains of one of `napari_medfreq.engine.frequency_presets.PRESETS`."""
+        """Set the gains of one of `napari_medfreq.engine.frequencies.presets.PRESETS`."""
         self._step(preset_gains(name, self.layout))
 
     def reset(self) -> None:

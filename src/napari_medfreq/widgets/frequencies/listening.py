@@ -13,7 +13,7 @@ from napari_medfreq.widgets.frequencies.colours import BandColours
 from napari_medfreq.widgets.frequencies.fan import BandFan
 
 if TYPE_CHECKING:
-    from napari_medfreq.engine.frequency_results import CoefficientVote, Listening
+    from napari_medfreq.engine.frequencies.results import CoefficientVote, Listening
     from napari_medfreq.transforms.bands import BandKey
 
 _INTRO = (

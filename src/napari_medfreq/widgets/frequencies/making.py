@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_medfreq.engine.frequency_results import Coefficients
+from napari_medfreq.engine.frequencies.results import Coefficients
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.frequency_requests import BandsRequest, CoefficientsRequest, FilterRequest
 from napari_medfreq.jobs.messages import Note, Progress
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
-    from napari_medfreq.engine.frequency_options import Form
+    from napari_medfreq.engine.frequencies.options import Form
     from napari_medfreq.jobs.messages import Event, Executor
     from napari_medfreq.transforms.bands import BandKey
     from napari_medfreq.widgets.frequencies.controller import FrequencyController

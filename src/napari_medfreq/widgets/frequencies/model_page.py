@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
-    from napari_medfreq.engine.frequency_results import Listening, Needs
+    from napari_medfreq.engine.frequencies.results import Listening, Needs
     from napari_medfreq.io.models import ModelFolder
     from napari_medfreq.widgets.frequencies.controller import FrequencyController
     from napari_medfreq.widgets.frequencies.questions import ModelQuestions

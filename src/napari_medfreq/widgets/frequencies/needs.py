@@ -16,7 +16,7 @@ from napari_medfreq.widgets.frequencies.fan import BandFan
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_medfreq.engine.frequency_results import Analysis
+    from napari_medfreq.engine.frequencies.results import Analysis
     from napari_medfreq.transforms.bands import BandKey
 
 _INTRO = (

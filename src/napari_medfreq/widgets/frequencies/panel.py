@@ -19,14 +19,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_medfreq.engine.frequency_presets import PRESETS
+from napari_medfreq.engine.frequencies.presets import PRESETS
 from napari_medfreq.widgets.frequencies.captions import shape_of_bands, short_text, tip_text
 from napari_medfreq.widgets.frequencies.colours import BandColours
 from napari_medfreq.widgets.frequencies.fan import HINT, BandFan
 from napari_medfreq.widgets.frequencies.gains import MAX_DECIBELS, MIN_DECIBELS, decibels, factor, gain_text
 
 if TYPE_CHECKING:
-    from napari_medfreq.engine.frequency_results import Analysis
+    from napari_medfreq.engine.frequencies.results import Analysis
     from napari_medfreq.transforms.bands import BandKey
     from napari_medfreq.widgets.frequencies.gains import GainHistory
 

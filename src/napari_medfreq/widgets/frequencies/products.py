@@ -20,15 +20,14 @@ from napari_medfreq.widgets.placement import as_stored, valid_placement
 from napari_medfreq.widgets.volumes import volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-    from napari_medfreq.engine.frequency_results import Analysis, BandImage, Coefficients, Spectrum
-    from napari_medfreq.transforms.bands import BandKey
+    from napari_medfreq.engine.frequencies.results import BandImage, Coefficients, Spectrum
     from napari_medfreq.volume import Volume
     from napari_medfreq.widgets.frequencies.planes import ShownPlane
 
@@ -98,44 +97,6 @@ def save_coefficients(path: Path, coefficients: Coefficients, unit: str) -> None
         "unit_of_image": unit,
     }
     write_coefficients(path, coefficients.parts, about)
-
-
-def bands_csv(analysis: Analysis, gains: Mapping[BandKey, float]) -> str:
-    """Return what each band holds as CSV with a header, with all digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    unit = analysis.unit.replace("/", "_per_")
-    writer.writerow(
-        (
-            "band",
-            "name",
-            "direction_degrees_from",
-            "direction_degrees_to",
-            f"frequency_{unit}_from",
-            f"frequency_{unit}_to",
-            "energy",
-            "share",
-            "rms",
-            "coefficients",
-            "gain",
-        )
-    )
-    for measure in analysis.bands:
-        band = measure.band
-        writer.writerow(
-            (
-                str(band.key),
-                band.name,
-                *(band.angle or ("", "")),
-                *measure.frequency,
-                measure.energy,
-                measure.share,
-                measure.rms,
-                measure.count,
-                gains.get(band.key, 1.0),
-            )
-        )
-    return text.getvalue()
 
 
 def spectra_csv(spectra: Sequence[Spectrum]) -> str:

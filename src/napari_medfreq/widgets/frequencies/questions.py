@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-    from napari_medfreq.engine.frequency_options import FrequencyOptions
-    from napari_medfreq.engine.frequency_results import Analysis, Listening, Needs
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions
+    from napari_medfreq.engine.frequencies.results import Analysis, Listening, Needs
     from napari_medfreq.jobs.messages import Event, Executor
     from napari_medfreq.transforms.bands import BandKey
     from napari_medfreq.volume import Volume

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-    from napari_medfreq.engine.frequency_results import Spectrum
+    from napari_medfreq.engine.frequencies.results import Spectrum
     from napari_medfreq.widgets.frequencies.asking import Asker
     from napari_medfreq.widgets.frequencies.controller import FrequencyController
     from napari_medfreq.widgets.frequencies.making import ProductMaker

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_medfreq.engine.frequency_options import Form, FrequencyOptions, FrequencyUnit
+    from napari_medfreq.engine.frequencies.options import Form, FrequencyOptions, FrequencyUnit
     from napari_medfreq.transforms.bands import Band, BandKey
     from napari_medfreq.volume import Volume
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from napari_medfreq.engine.anatomy import plane_of
-from napari_medfreq.engine.frequencies import Frequencies
-from napari_medfreq.engine.frequency_options import FrequencyOptions
-from napari_medfreq.engine.model_plane import model_plane
-from napari_medfreq.engine.needs import mean_dice, needs
+from napari_medfreq.engine.frequencies.analysis import Frequencies
+from napari_medfreq.engine.frequencies.model_plane import model_plane
+from napari_medfreq.engine.frequencies.needs import mean_dice, needs
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
 from napari_medfreq.engine.segmenter import Segmenter
 from napari_medfreq.errors import Cancelled, InputError
 from napari_medfreq.transforms.bands import BandKey
@@ -17,7 +17,7 @@ from napari_medfreq.transforms.bands import BandKey
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_medfreq.engine.model_plane import ModelPlane
+    from napari_medfreq.engine.frequencies.model_plane import ModelPlane
     from napari_medfreq.io.models import ModelFolder
     from napari_medfreq.volume import Volume
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_medfreq.engine.pixels import checked, notes_on, to_pixels
+from napari_medfreq.engine.frequencies.pixels import checked, notes_on, to_pixels
 from napari_medfreq.errors import InputError
 from napari_medfreq.volume import Volume
 

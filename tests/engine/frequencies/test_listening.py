@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_medfreq.engine.listening import listen, stacked_keys
-from napari_medfreq.engine.model_plane import model_plane
+from napari_medfreq.engine.frequencies.listening import listen, stacked_keys
+from napari_medfreq.engine.frequencies.model_plane import model_plane
 from napari_medfreq.engine.segmenter import Segmenter
 from napari_medfreq.io.models import InputSpec, LabelName, ModelFolder
 from napari_medfreq.nn.fep import FrequencyPrompt

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_medfreq.engine.band_transforms import energy_weights, in_units, nyquist, transform_for, unit_of
-from napari_medfreq.engine.frequency_options import FrequencyOptions
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
+from napari_medfreq.engine.frequencies.transforms import energy_weights, in_units, nyquist, transform_for, unit_of
 from napari_medfreq.errors import InputError
 from napari_medfreq.transforms.bands import BandKey
 from napari_medfreq.transforms.contourlet import Contourlet

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_medfreq.engine.band_transforms import unit_of
-from napari_medfreq.engine.frequency_options import FrequencyOptions
-from napari_medfreq.engine.frequency_results import Spectrum
-from napari_medfreq.engine.pieces import piece_count, pieces
-from napari_medfreq.engine.pixels import checked, to_pixels
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
+from napari_medfreq.engine.frequencies.pieces import piece_count, pieces
+from napari_medfreq.engine.frequencies.pixels import checked, to_pixels
+from napari_medfreq.engine.frequencies.results import Spectrum
+from napari_medfreq.engine.frequencies.transforms import unit_of
 from napari_medfreq.errors import InputError
 from napari_medfreq.transforms.fourier import radial_spectrum
 

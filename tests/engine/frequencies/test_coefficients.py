@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from napari_medfreq.engine.anatomy import plane_of
-from napari_medfreq.engine.band_transforms import transform_for
-from napari_medfreq.engine.coefficients import coefficients
-from napari_medfreq.engine.frequencies import Frequencies
-from napari_medfreq.engine.frequency_options import FrequencyOptions, Scope, TransformName
+from napari_medfreq.engine.frequencies.analysis import Frequencies
+from napari_medfreq.engine.frequencies.coefficients import coefficients
+from napari_medfreq.engine.frequencies.options import FrequencyOptions, Scope, TransformName
+from napari_medfreq.engine.frequencies.transforms import transform_for
 from napari_medfreq.volume import Axes, Volume
 
 

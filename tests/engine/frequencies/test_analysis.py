@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_medfreq.engine import frequencies as module
 from napari_medfreq.engine.anatomy import plane_of
-from napari_medfreq.engine.frequencies import Frequencies
-from napari_medfreq.engine.frequency_options import FrequencyOptions, Scope, TransformName
-from napari_medfreq.engine.frequency_presets import solo_gains
+from napari_medfreq.engine.frequencies import analysis as module
+from napari_medfreq.engine.frequencies.analysis import Frequencies
+from napari_medfreq.engine.frequencies.options import FrequencyOptions, Scope, TransformName
+from napari_medfreq.engine.frequencies.presets import solo_gains
 from napari_medfreq.errors import Cancelled, InputError
 from napari_medfreq.transforms.bands import BandKey
 from napari_medfreq.volume import Volume

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_medfreq.engine.band_transforms import in_units, unit_of
-from napari_medfreq.engine.frequency_results import CoefficientVote, Listening, PromptBand
+from napari_medfreq.engine.frequencies.results import CoefficientVote, Listening, PromptBand
+from napari_medfreq.engine.frequencies.transforms import in_units, unit_of
 from napari_medfreq.nn.msfg import FrequencyChannelAttention, Guidance
 from napari_medfreq.transforms.bands import BandKey, energies
 from napari_medfreq.transforms.dct import TOP_FREQUENCIES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_medfreq.engine.model_plane import ModelPlane
+    from napari_medfreq.engine.frequencies.model_plane import ModelPlane
     from napari_medfreq.engine.options import Sink
     from napari_medfreq.nn.fep import FrequencyPrompt
     from napari_medfreq.nn.mmsnet import MMSNet

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_medfreq.engine.anatomy import plane_count
-from napari_medfreq.engine.frequencies import analyse, check_room
-from napari_medfreq.engine.frequency_results import Coefficients
-from napari_medfreq.engine.pieces import in_three_dimensions, piece_count, pieces
-from napari_medfreq.engine.pixels import checked
+from napari_medfreq.engine.frequencies.analysis import analyse, check_room
+from napari_medfreq.engine.frequencies.pieces import in_three_dimensions, piece_count, pieces
+from napari_medfreq.engine.frequencies.pixels import checked
+from napari_medfreq.engine.frequencies.results import Coefficients
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_medfreq.engine.frequencies import Frequencies
-    from napari_medfreq.engine.frequency_options import FrequencyOptions
+    from napari_medfreq.engine.frequencies.analysis import Frequencies
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions
+    from napari_medfreq.engine.frequencies.pieces import Piece
     from napari_medfreq.engine.options import Sink
-    from napari_medfreq.engine.pieces import Piece
     from napari_medfreq.transforms.bands import BandKey
     from napari_medfreq.volume import Volume
 

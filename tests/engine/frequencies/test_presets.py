@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_medfreq.engine.frequency_presets import PRESETS, preset_gains, solo_gains
+from napari_medfreq.engine.frequencies.presets import PRESETS, preset_gains, solo_gains
 from napari_medfreq.errors import InputError
 from napari_medfreq.transforms.bands import Band, BandKey
 from napari_medfreq.transforms.block_dct import BlockDCT

@@ -7,8 +7,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_medfreq.engine.frequency_options import Gains
-    from napari_medfreq.engine.frequency_results import Analysis
+    from napari_medfreq.engine.frequencies.options import Gains
+    from napari_medfreq.engine.frequencies.results import Analysis
 
 
 def band_rows(analysis: Analysis, gains: Gains | None = None) -> list[dict[str, Any]]:

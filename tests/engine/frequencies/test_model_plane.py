@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_medfreq.engine.anatomy import PLANES, Plane, plane_of
-from napari_medfreq.engine.model_plane import model_plane
+from napari_medfreq.engine.frequencies.model_plane import model_plane
 from napari_medfreq.engine.options import SegmentOptions
 from napari_medfreq.engine.segmenter import Segmenter
 from napari_medfreq.errors import InputError

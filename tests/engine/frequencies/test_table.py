@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_medfreq.engine.frequencies import Frequencies
-from napari_medfreq.engine.frequency_options import FrequencyOptions
-from napari_medfreq.engine.frequency_results import Analysis
-from napari_medfreq.engine.frequency_table import band_rows, bands_csv
+from napari_medfreq.engine.frequencies.analysis import Frequencies
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
+from napari_medfreq.engine.frequencies.results import Analysis
+from napari_medfreq.engine.frequencies.table import band_rows, bands_csv
 from napari_medfreq.transforms.bands import BandKey
 from napari_medfreq.volume import Volume
 
@@ -50,7 +50,7 @@ def test_columns_state_the_unit() -> None:
 
 
 def _measures():  # noqa: ANN202 - of a throwaway analysis
-    from napari_medfreq.engine.frequency_results import BandMeasure
+    from napari_medfreq.engine.frequencies.results import BandMeasure
     from napari_medfreq.transforms.bands import Band
 
     return (BandMeasure(Band(BandKey(0, 0), (0.0, 0.5)), (0.0, 0.5), 1.0, 1.0, 1.0, 1),)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_medfreq.engine.frequency_results import BandNeed, Needs
+from napari_medfreq.engine.frequencies.results import BandNeed, Needs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from napari_medfreq.engine.frequencies import Frequencies
-    from napari_medfreq.engine.frequency_options import BandKey, FrequencyOptions
-    from napari_medfreq.engine.model_plane import ModelPlane
+    from napari_medfreq.engine.frequencies.analysis import Frequencies
+    from napari_medfreq.engine.frequencies.model_plane import ModelPlane
+    from napari_medfreq.engine.frequencies.options import BandKey, FrequencyOptions
     from napari_medfreq.engine.options import Sink
     from napari_medfreq.volume import Volume
 

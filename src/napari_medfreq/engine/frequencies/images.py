@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_medfreq.engine.anatomy import PLANES, plane_count
-from napari_medfreq.engine.frequencies import analyse, check_room
-from napari_medfreq.engine.frequency_presets import solo_gains
-from napari_medfreq.engine.frequency_results import BandImage
-from napari_medfreq.engine.lattices import lattice_of
-from napari_medfreq.engine.pieces import in_three_dimensions, piece_count, pieces, view_of
-from napari_medfreq.engine.pixels import checked
+from napari_medfreq.engine.frequencies.analysis import analyse, check_room
+from napari_medfreq.engine.frequencies.lattices import lattice_of
+from napari_medfreq.engine.frequencies.pieces import in_three_dimensions, piece_count, pieces, view_of
+from napari_medfreq.engine.frequencies.pixels import checked
+from napari_medfreq.engine.frequencies.presets import solo_gains
+from napari_medfreq.engine.frequencies.results import BandImage
 from napari_medfreq.volume import display_orientation, reoriented_affine
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_medfreq.engine.frequencies import Analysed, Frequencies
-    from napari_medfreq.engine.frequency_options import Form, FrequencyOptions
-    from napari_medfreq.engine.lattices import Lattice
+    from napari_medfreq.engine.frequencies.analysis import Analysed, Frequencies
+    from napari_medfreq.engine.frequencies.lattices import Lattice
+    from napari_medfreq.engine.frequencies.options import Form, FrequencyOptions
     from napari_medfreq.engine.options import Sink
     from napari_medfreq.transforms.bands import Band, BandKey
     from napari_medfreq.volume import Volume

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_medfreq.engine.anatomy import plane_of
-from napari_medfreq.engine.spectra import spectra
+from napari_medfreq.engine.frequencies.spectra import spectra
 from napari_medfreq.errors import Cancelled, InputError
 from napari_medfreq.volume import Volume
 

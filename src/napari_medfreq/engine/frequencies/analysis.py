@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import torch
 
-from napari_medfreq.engine.band_transforms import energy_weights, in_units, nyquist, transform_for, unit_of
-from napari_medfreq.engine.frequency_results import Analysis, BandMeasure, shares
-from napari_medfreq.engine.lattices import lattice_of
-from napari_medfreq.engine.pieces import piece_count, pieces, view_of
-from napari_medfreq.engine.pixels import Pixels, checked, notes_on, to_pixels
+from napari_medfreq.engine.frequencies.lattices import lattice_of
+from napari_medfreq.engine.frequencies.pieces import piece_count, pieces, view_of
+from napari_medfreq.engine.frequencies.pixels import Pixels, checked, notes_on, to_pixels
+from napari_medfreq.engine.frequencies.results import Analysis, BandMeasure, shares
+from napari_medfreq.engine.frequencies.transforms import energy_weights, in_units, nyquist, transform_for, unit_of
 from napari_medfreq.errors import InputError
 from napari_medfreq.transforms.bands import with_gains
 from napari_medfreq.transforms.nonsubsampled import NonsubsampledContourlet
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from napari_medfreq.engine.frequency_options import FrequencyOptions, Gains
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions, Gains
     from napari_medfreq.engine.options import Sink
     from napari_medfreq.transforms.bands import Band, BandKey, Transform
     from napari_medfreq.volume import Volume

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from napari_medfreq.engine.frequency_options import FrequencyOptions
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
 from napari_medfreq.errors import InputError
 
 
@@ -42,8 +42,9 @@ def test_what_cannot_be_is_refused_in_words(values: dict[str, Any], words: str) 
 
 
 def test_the_viewer_may_import_all_it_needs_without_torch() -> None:
-    names = ("frequency_options", "frequency_results", "frequency_presets", "frequency_table", "anatomy")
-    code = "\n".join(f"import napari_medfreq.engine.{name}" for name in names)
-    code += "\nimport napari_medfreq.jobs.frequency_requests, napari_medfreq.jobs.latest, sys"
+    names = ("options", "results", "presets", "table")
+    code = "\n".join(f"import napari_medfreq.engine.frequencies.{name}" for name in names)
+    code += "\nimport sys, napari_medfreq.engine.anatomy"
+    code += "\nimport napari_medfreq.jobs.frequency_requests, napari_medfreq.jobs.latest"
     code += "\nprint({'torch', 'pywt', 'ptwt', 'scipy'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

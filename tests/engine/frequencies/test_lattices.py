@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_medfreq.engine.lattices import Lattice, lattice_of
+from napari_medfreq.engine.frequencies.lattices import Lattice, lattice_of
 from napari_medfreq.transforms.block_dct import BlockDCT
 from napari_medfreq.transforms.contourlet import Contourlet
 from napari_medfreq.transforms.dct import DCT2

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_medfreq.engine.anatomy import PLANES, Plane, plane_of
-from napari_medfreq.engine.band_images import band_images
-from napari_medfreq.engine.frequencies import Frequencies
-from napari_medfreq.engine.frequency_options import FrequencyOptions, TransformName
+from napari_medfreq.engine.frequencies.analysis import Frequencies
+from napari_medfreq.engine.frequencies.images import band_images
+from napari_medfreq.engine.frequencies.options import FrequencyOptions, TransformName
 from napari_medfreq.errors import Cancelled, InputError
 from napari_medfreq.transforms.bands import BandKey
 from napari_medfreq.volume import Axes, Volume

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from napari_medfreq.engine.frequency_options import FrequencyOptions
-from napari_medfreq.engine.frequency_results import Analysis, BandMeasure, Needs, shares
+from napari_medfreq.engine.frequencies.options import FrequencyOptions
+from napari_medfreq.engine.frequencies.results import Analysis, BandMeasure, Needs, shares
 from napari_medfreq.transforms.bands import Band, BandKey
 from napari_medfreq.volume import Volume
 

@@ -16,7 +16,7 @@ from napari_medfreq.transforms.wavelet import Wavelet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_medfreq.engine.frequency_options import FrequencyOptions, FrequencyUnit, TransformName
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions, FrequencyUnit, TransformName
     from napari_medfreq.transforms.bands import Band, BandKey, Transform
     from napari_medfreq.volume import Volume
 

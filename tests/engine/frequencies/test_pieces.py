@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from napari_medfreq.engine.anatomy import PLANES, Plane
-from napari_medfreq.engine.frequency_options import FrequencyOptions, Scope
-from napari_medfreq.engine.pieces import in_three_dimensions, piece_count, pieces, view_of
+from napari_medfreq.engine.frequencies.options import FrequencyOptions, Scope
+from napari_medfreq.engine.frequencies.pieces import in_three_dimensions, piece_count, pieces, view_of
 from napari_medfreq.volume import Axes, Volume
 
 CASES: list[tuple[Axes, tuple[int, ...]]] = [

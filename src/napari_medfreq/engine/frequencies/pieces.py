@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_medfreq.engine.anatomy import Plane
-    from napari_medfreq.engine.frequency_options import FrequencyOptions
+    from napari_medfreq.engine.frequencies.options import FrequencyOptions
     from napari_medfreq.volume import Volume
 
 
