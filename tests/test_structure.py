@@ -21,6 +21,7 @@ TESTED_THROUGH = {
     "widgets/demo.py": "cli/test_demo.py",
     "widgets/docking.py": "widgets/segment/test_dock.py",
     "widgets/looks.py": "widgets/test_layers.py",
+    "widgets/parts.py": "widgets/review/test_dock.py",
     "widgets/placement.py": "widgets/test_layers.py",
     "widgets/volumes.py": "widgets/test_layers.py",
     "widgets/series.py": "widgets/test_contributions.py",
@@ -42,6 +43,30 @@ TESTED_THROUGH = {
             "panel",
             "questions",
             "spectra",
+        )
+    },
+    **{
+        f"widgets/review/{part}.py": "widgets/review/test_dock.py"
+        for part in (
+            "autosave",
+            "background",
+            "cases",
+            "controller",
+            "export",
+            "flight",
+            "form",
+            "inputs",
+            "keys",
+            "opening",
+            "outline",
+            "page",
+            "panel",
+            "place",
+            "rows",
+            "session",
+            "status",
+            "table",
+            "watching",
         )
     },
     **{

@@ -9,7 +9,7 @@ import pytest
 
 from napari_medfreq.errors import FileError
 from napari_medfreq.io.models import LabelName
-from napari_medfreq.io.review import ReviewCase, ReviewRegion, check_source, new_case, put, voxel_digest
+from napari_medfreq.io.review import RegionVoxels, ReviewCase, ReviewRegion, check_source, new_case, put, voxel_digest
 from napari_medfreq.volume import Volume
 
 REGION = ReviewRegion(1, ((0, 2), (3, 5), (1, 9)), (1, 4, 5), 20, 2.5, "mm³", 1, 0.7, 9.5, 0.02, 0.001)
@@ -66,3 +66,26 @@ def test_put_writes_a_box() -> None:
     labels = np.zeros((3, 4), int)
     put(labels, (1, 2), np.array([[5, 6]]))
     assert labels.tolist() == [[0, 0, 0, 0], [0, 0, 5, 6], [0, 0, 0, 0]]
+
+
+def test_regions_know_their_voxels_without_a_map() -> None:
+    numbers = np.zeros((3, 4, 5), np.int32)
+    numbers[0, 1, 1:3] = 2
+    numbers[2, 3, 4] = 1
+    before = np.random.default_rng(0).integers(0, 3, numbers.shape, dtype=np.uint8)
+    voxels = RegionVoxels.of(numbers, before)
+    for number in (1, 2):
+        assert np.array_equal(voxels.of_region(number), np.flatnonzero(numbers == number))
+    assert voxels.touched(np.arange(numbers.size)) == [1, 2]
+    assert voxels.touched(np.flatnonzero(numbers == 0)) == []
+    assert voxels.touched(np.array([6, 59])) == [1, 2]
+    now = before.copy()
+    now[numbers == 0] += 1
+    assert not voxels.differs(1, now)
+    now[0, 1, 2] += 1
+    assert [voxels.differs(number, now) for number in (1, 2)] == [False, True]
+
+
+def test_no_region_owns_nothing() -> None:
+    voxels = RegionVoxels.of(np.zeros((2, 3), np.int32), np.zeros((2, 3), np.uint8))
+    assert voxels.touched(np.arange(6)) == []

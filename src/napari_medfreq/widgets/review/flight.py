@@ -56,7 +56,9 @@ def _zoom(viewer: Viewer, layer: Layer, bounds: Bounds, shown: Sequence[int]) ->
     corners = np.array([layer.data_to_world(np.eye(layer.ndim)[axis]) for axis in range(layer.ndim)])
     steps = np.linalg.norm(corners - np.array(layer.data_to_world(np.zeros(layer.ndim))), axis=1)
     lengths = [
-        steps[axis] * max(_MARGIN * (bounds[axis][1] - bounds[axis][0]), _LEAST_VOXELS) for axis in shown if axis >= 0
+        steps[axis] * min(max(_MARGIN * (bounds[axis][1] - bounds[axis][0]), _LEAST_VOXELS), layer.data.shape[axis])
+        for axis in shown
+        if axis >= 0
     ]
     return float(min(_canvas_size(viewer)) / max(lengths))
 

@@ -133,7 +133,8 @@ class QueueModel(QAbstractTableModel):
             return QColor(_COLOURS[row.state])
         if role == ROLE.ToolTipRole:
             region = row.region
-            return f"{row.case.case.name}, {row.label}: {region.voxels:,} voxels, mean uncertainty {region.uncertainty:.2f}"
+            what = f"{row.case.case.name}, {row.label}"
+            return f"{what}: {region.voxels:,} voxels, mean uncertainty {region.uncertainty:.2f}"
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = ROLE.DisplayRole) -> Any:

@@ -31,6 +31,12 @@ class Outline:
         self._viewer = viewer
         self._layer: Layer | None = None
         self._like: Layer | None = None
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
+
+    def close(self) -> None:
+        """Take the layer away for good."""
+        self._viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+        self.remove()
 
     def owns(self, layer: Layer) -> bool:
         """Return whether `layer` is this outline."""
@@ -61,6 +67,7 @@ class Outline:
             return
         self.remove()
         self._like, self._layer = like, _layer(data, place, like)
+        self._on_ndisplay()
         self._add(self._layer)
 
     def remove(self) -> None:
@@ -68,6 +75,12 @@ class Outline:
         layer, self._layer = self._layer, None
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
+
+    def _on_ndisplay(self, event: object = None) -> None:
+        """Show the region itself in 3D, where napari draws no outlines."""
+        if self._layer is not None:
+            solid = self._viewer.dims.ndisplay == 3
+            self._layer.contour, self._layer.opacity = (0, 0.5) if solid else (1, 0.9)
 
     def _add(self, layer: Layer) -> None:
         layers = self._viewer.layers
@@ -86,8 +99,6 @@ def _layer(data: npt.NDArray[np.uint8], place: npt.NDArray[np.float64], like: La
     colours: dict[int | None, Any] = {None: "transparent", 0: "transparent", 1: _COLOUR}
     same = {key: getattr(like, key) for key in ("scale", "rotate", "shear", "affine", "units", "axis_labels")}
     layer = Labels(data, name=NAME, colormap=DirectLabelColormap(color_dict=colours), translate=place, **same)
-    layer.contour = 1
-    layer.opacity = 0.9
     layer.editable = False
     return layer
 

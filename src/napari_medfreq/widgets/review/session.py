@@ -87,6 +87,9 @@ class ReviewSession(QObject):
         self._states |= {(case.id, region): state for region, state in states.items()}
         self._watches[case.id] = Watch(case.labels, self._viewer.dims, lambda box: self._on_change(case, box))
         self._fill()
+        self._shown = None
+        if self.current is not None:
+            self._show_case(self.current.case)
         # It may have been painted on while its regions were looked for.
         self.autosave.save_mask(case, None)
 
@@ -130,7 +133,7 @@ class ReviewSession(QObject):
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         for watch in self._watches.values():
             watch.close()
-        self.outline.remove()
+        self.outline.close()
         for case in self.cases:
             self.autosave.save_mask(case, None)
         error = self.autosave.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_medfreq.widgets.review.rows import Row
 
 _HEIGHT = 220
-_NAME_WIDTH = 90
+_NAME_WIDTH = 76
 
 
 class QueueTable(QWidget):
@@ -98,8 +98,9 @@ class QueueTable(QWidget):
         # Of the rows that are seen: measuring thousands would take seconds.
         header.setResizeContentsPrecision(0)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(CASE_COLUMN, QHeaderView.ResizeMode.Interactive)
-        view.setColumnWidth(CASE_COLUMN, _NAME_WIDTH)
+        for column in (CASE_COLUMN, LABEL_COLUMN):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            view.setColumnWidth(column, _NAME_WIDTH)
         header.setStretchLastSection(True)
         header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         view.setSortingEnabled(True)
