@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_medfreq import __version__
-from napari_medfreq.cli import bands, calibrate, console, demo, info, models, segment, train
+from napari_medfreq.cli import bands, calibrate, console, demo, info, learn, models, segment, train
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.threads import let_threads_sleep
 
@@ -67,4 +67,5 @@ models.register(app)
 demo.register(app)
 train.register(app)
 calibrate.register(app)
+learn.register(app)
 info.register(app)

@@ -87,7 +87,7 @@ def train(
 
     tune_allocator()
     err = console.err()
-    with _interrupts() as asked, console.progress_bar(err) as bar:
+    with interrupts() as asked, console.progress_bar(err) as bar:
         task = bar.add_task("training", total=None)
 
         def report(state: Report) -> None:
@@ -101,7 +101,7 @@ def train(
 
 
 @contextmanager
-def _interrupts() -> Iterator[list[int]]:
+def interrupts() -> Iterator[list[int]]:
     """Collect Ctrl+C instead of being stopped by it; the second one stops as ever."""
     asked: list[int] = []
 

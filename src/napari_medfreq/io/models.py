@@ -40,6 +40,7 @@ __all__ = [
     "model_paths",
     "open_model",
     "read_model",
+    "user_models",
     "verify",
     "write_model",
 ]
@@ -49,13 +50,18 @@ _PICKLES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
 _log = logging.getLogger(__name__)
 
 
+def user_models() -> Path:
+    """Return the folder of the user's own models; it does not need to exist."""
+    return platformdirs.user_data_path("napari-medfreq", appauthor=False) / "models"
+
+
 def model_paths() -> list[Path]:
     """Return the folders that are searched for models, first come first served; not all of them need to exist."""
     own = [Path(entry) for entry in os.environ.get("MEDFREQ_MODELS", "").split(os.pathsep) if entry]
     package = Path(__file__).resolve().parent.parent
     return [
         *own,
-        platformdirs.user_data_path("napari-medfreq", appauthor=False) / "models",
+        user_models(),
         package / "_models",
         package.parents[1] / "models",
     ]

@@ -81,10 +81,11 @@ def export_run(folder: Path, target: Path, checkpoint: runs.Averaged = "best") -
         labels=config.labels,
         card=card,
     )
-    return write_model(model, save(_halved(network.state_dict())))
+    return write_model(model, save(halved(network.state_dict())))
 
 
-def _halved(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+def halved(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights in float16, as models are shipped."""
     return {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
         for name, tensor in state.items()

@@ -51,7 +51,7 @@ class Report:
 
 
 @dataclass
-class _State:
+class State:
     """What a checkpoint holds."""
 
     network: torch.nn.Module
@@ -132,7 +132,7 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     average = AveragedModel(network, multi_avg_fn=moving_average(config.ema), use_buffers=True)
     optimisers = build_optimisers(network, config.optimiser)
-    state = _State(network, average, optimisers)
+    state = State(network, average, optimisers)
     if (saved := runs.load_checkpoint(folder, "last")) is not None:
         state.load(saved)
     wrapped, *_ = fabric.setup(network, *optimisers)
@@ -167,7 +167,7 @@ class _Run:
     folder: Path
     fabric: Fabric
     network: Any
-    state: _State
+    state: State
     report: Callable[[Report], None]
     stop: Callable[[], bool]
     stopped: bool = False
@@ -188,7 +188,7 @@ class _Run:
             # Else it draws from the generator of dropout and stochastic depth, and a resumed run would differ.
             generator=torch.Generator(),
         )
-        clock = _Clock()
+        clock = Clock()
         for step, (images, labels) in enumerate(loader):
             clock.loaded()
             loss = self.step(images, labels)
@@ -236,7 +236,7 @@ class _Run:
         self.report(Report(self.state.samples, self.config.samples, values))
 
 
-class _Clock:
+class Clock:
     """Loss, throughput and the share of the time that was spent waiting for data, since the last summary."""
 
     def __init__(self) -> None:
