@@ -83,8 +83,8 @@ def train(
     """Train a network; Ctrl+C saves a checkpoint, and the same command goes on from it."""
     from napari_medfreq.engine.device import tune_allocator
     from napari_medfreq.train.loop import Report
-    from napari_medfreq.train.loop import train as run_training
 
+    run_training = _training(config)
     tune_allocator()
     err = console.err()
     with interrupts() as asked, console.progress_bar(err) as bar:
@@ -98,6 +98,17 @@ def train(
 
         run_training(config, run, data, accelerator=accelerator, report=report, stop=lambda: bool(asked))
     err.print(f"{'Stopped; resume with the same command' if asked else 'Done'}: {run}", markup=False)
+
+
+def _training(config: Path) -> Callable[..., Path]:
+    """Return the loop for what the config trains: a network that segments, or one that makes a contrast."""
+    from napari_medfreq.train.synthesis.config import is_synthesis
+
+    if is_synthesis(config):
+        from napari_medfreq.train.synthesis.loop import train as loop
+    else:
+        from napari_medfreq.train.loop import train as loop
+    return loop
 
 
 @contextmanager

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from napari_medfreq.errors import DatasetError, ModelError
-from napari_medfreq.io.model_config import InputSpec, LabelName
+from napari_medfreq.errors import DatasetError
+from napari_medfreq.io.model_config import InputSpec, LabelName  # noqa: TC001 - `tables` reads the annotations
+from napari_medfreq.train.tables import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Architecture = Literal["mmsnet", "monai-unet"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -213,67 +212,4 @@ def read_config(path: Path) -> TrainConfig:
     DatasetError
         If it is missing, not TOML, or has entries that are unknown, missing or of the wrong kind.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _build(TrainConfig, values, "the config")
-    except OSError as error:
-        raise DatasetError(f"{path}: the training config cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: this is not a TOML file: {error}.") from error
-    except (ModelError, DatasetError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: {error}") from error
-
-
-_TABLES: dict[str, type] = {
-    "input": InputSpec,
-    "data": DataConfig,
-    "card": CardConfig,
-    "optimiser": OptimiserConfig,
-    "augment": AugmentConfig,
-}
-_LISTS: dict[str, type] = {"labels": LabelName, "stages": Stage}
-
-
-def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Return the dataclass `cls` with `values`, tables turned into dataclasses and lists into tuples."""
-    if not isinstance(values, dict):
-        raise DatasetError(f"{where} must be a table, not {values!r}.")
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    if unknown := sorted(set(values) - set(known)):
-        raise DatasetError(f"{where} has entries that are not known: {', '.join(unknown)}.")
-    needed = [n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING]
-    if missing := [name for name in needed if name not in values]:
-        raise DatasetError(f"{where} lacks {', '.join(missing)}.")
-    hints = get_type_hints(cls)
-    built: dict[str, Any] = {}
-    for name, value in values.items():
-        if name in _TABLES and cls is TrainConfig:
-            built[name] = _build(_TABLES[name], value, f"[{name}]")
-        elif name in _LISTS and cls is TrainConfig:
-            built[name] = tuple(_build(_LISTS[name], entry, f"[[{name}]]") for entry in value)
-        elif isinstance(value, list):
-            built[name] = tuple(value)
-        else:
-            built[name] = _checked(value, hints[name], f"{name} of {where}")
-    return cls(**built)
-
-
-_KINDS: dict[Any, tuple[type, str]] = {
-    int: (int, "a whole number"),
-    str: (str, "a text"),
-    bool: (bool, "true or false"),
-}
-
-
-def _checked(value: Any, hint: Any, where: str) -> Any:
-    """Return `value`, a number as float where `hint` says so; refuse what is not of its kind."""
-    if hint is float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise DatasetError(f"{where} must be a number, not {value!r}.")
-        return float(value)
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        raise DatasetError(f"{where} must be one of {', '.join(get_args(hint))}, not {value!r}.")
-    kind, words = _KINDS.get(hint, (object, ""))
-    if not isinstance(value, kind) or (hint is int and isinstance(value, bool)):
-        raise DatasetError(f"{where} must be {words}, not {value!r}.")
-    return value
+    return read_table(path, TrainConfig)
