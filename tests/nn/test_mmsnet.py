@@ -215,7 +215,7 @@ def test_the_wrong_number_of_channels_is_said() -> None:
         ({"backbone": "b9"}, "'b9' is not one of"),
         ({"frequencies": 3}, "must be 1, 2, 4, 8, 16 or 32"),
         ({"adapter_ratio": 3}, "must be 1, 2, 4 or 8"),
-        ({"levels": (1,)}, "levels must be 0 or 2 to 6"),
+        ({"levels": (7,)}, "levels must be 0 to 6"),
     ],
 )
 def test_settings_that_make_no_network_are_refused(changes: dict[str, Any], message: str) -> None:
