@@ -13,7 +13,16 @@ from rich.console import Console
 
 from benchmarks.report import table
 
-NAMES = ("plugin_import", "viewer_start", "event_loop", "encoder", "segmentation", "monte_carlo", "frequencies_dock")
+NAMES = (
+    "plugin_import",
+    "viewer_start",
+    "event_loop",
+    "encoder",
+    "segmentation",
+    "monte_carlo",
+    "frequencies_dock",
+    "review_dock",
+)
 ON_REQUEST = ("transforms",)  # it needs the peers that `make bench-transforms` installs
 
 

@@ -17,14 +17,15 @@ COUNT = 60
 
 
 def rows() -> list[Row]:
-    case: Any = SimpleNamespace(
-        id="a", case=SimpleNamespace(name="a"), bounds_on_screen=lambda region: (region.bounds, region.centre)
-    )
+    case: Any = SimpleNamespace(id="a", case=SimpleNamespace(name="a"))
     regions = (
         ReviewRegion(n, ((0, 1),) * 3, (n % 7, 0, 0), n, n * 2.5, "mm³", 1 + n % 2, 0.5, 1.0, 1 / n, 1 / n**2)
         for n in range(1, COUNT + 1)
     )
-    return [Row(case, region, "open", rank, f"label {region.label}") for rank, region in enumerate(regions, start=1)]
+    return [
+        Row(case, region, "open", rank, f"label {region.label}", region.centre[0])
+        for rank, region in enumerate(regions, start=1)
+    ]
 
 
 @pytest.fixture

@@ -75,10 +75,10 @@ class ReviewPage(QWidget):
     def show_state(self, session: ReviewSession | None, *, busy: bool) -> None:
         """Offer what makes sense now."""
         reviewing = session is not None and bool(session.rows)
-        self.begin_button.setText("Add to the review" if reviewing else "Begin review")
+        self.begin_button.setText("Add to the review" if session is not None else "Begin review")
         self.begin_button.setEnabled(not busy)
         self.open_button.setEnabled(not busy)
-        self.folder.setVisible(not reviewing)
+        self.folder.setVisible(session is None)
         self.panel.setVisible(reviewing)
         self._ends.setVisible(session is not None)
         self.export_button.setEnabled(session is not None and session.current is not None)

@@ -32,6 +32,8 @@ class Row:
         Its place in the whole queue, from 1.
     label : str
         The name of its label.
+    plane : int or None
+        The slice of its centre as napari counts it, from 0; None in a picture.
     """
 
     case: OpenCase
@@ -39,17 +41,12 @@ class Row:
     state: State
     rank: int
     label: str
+    plane: int | None
 
     @property
     def key(self) -> tuple[str, int]:
         """Case and number: what the folder calls it."""
         return self.case.id, self.region.number
-
-    @property
-    def plane(self) -> int | None:
-        """The slice of its centre as napari counts it, from 0; None in a picture."""
-        _, centre = self.case.bounds_on_screen(self.region)
-        return centre[-3] if len(centre) > 2 else None
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,9 @@ def make_rows(cases: Iterable[OpenCase], state_of: Callable[[str, int], State]) 
         anything = next(iter(names.values())) if len(names) == 1 else "any label"
         for region in case.case.regions:
             state = state_of(case.id, region.number)
-            rows.append(Row(case, region, state, 0, names.get(region.label, anything)))
+            _, centre = case.bounds_on_screen(region)
+            plane = centre[-3] if len(centre) > 2 else None
+            rows.append(Row(case, region, state, 0, names.get(region.label, anything), plane))
     rows.sort(key=lambda row: -row.region.priority)
     for rank, row in enumerate(rows, start=1):
         row.rank = rank
