@@ -57,6 +57,7 @@ TESTED_THROUGH = {
             "form",
             "inputs",
             "keys",
+            "learning",
             "opening",
             "outline",
             "page",

@@ -90,7 +90,7 @@ def test_a_killed_run_leaves_nothing_half_written(corrected: Path, models_folder
     command += ["-m", str(models_folder / "tiny"), "-o", str(models / "new"), "--run", str(run), "--steps", "100000"]
     variables = {**os.environ, "MEDFREQ_MODELS": str(models)}
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        said = next((line for line in process.stderr or () if line.strip() == "learning"), None)
+        said = next((line for line in process.stderr or () if line.strip() == "learn: learning"), None)
         process.kill()
     assert said is not None
     assert process.returncode != 0

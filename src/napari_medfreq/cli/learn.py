@@ -11,6 +11,11 @@ import typer
 from napari_medfreq.cli import console
 from napari_medfreq.cli.train import interrupts
 
+SAYS = "learn: "
+"""How lines on stderr begin that say what is being done, where no progress bar is drawn."""
+FOLDER = "run folder "
+"""How the one among them goes on that names the run folder."""
+
 if TYPE_CHECKING:
     from napari_medfreq.train.learn import Outcome
     from napari_medfreq.train.loop import Report
@@ -63,7 +68,9 @@ def learn(
 
     def folder(fingerprint: str) -> Path:
         own = platformdirs.user_data_path("napari-medfreq", appauthor=False) / "runs"
-        return run or own / f"{target.name}-{fingerprint}"
+        chosen = run or own / f"{target.name}-{fingerprint}"
+        err.print(f"{SAYS}{FOLDER}{chosen.resolve()}", markup=False, soft_wrap=True)
+        return chosen
 
     with interrupts() as asked, console.progress_bar(err) as bar:
         shown = bar.add_task("learning", total=None)
@@ -74,7 +81,7 @@ def learn(
         def say(text: str) -> None:
             bar.update(shown, description=text)
             if not err.is_terminal:  # where no bar is drawn
-                err.print(text, markup=False)
+                err.print(f"{SAYS}{text}", markup=False, soft_wrap=True)
 
         outcome = run_learning(
             task,

@@ -18,7 +18,9 @@ from napari_medfreq.widgets.review.controller import ReviewController
 from napari_medfreq.widgets.review.export import export_filters
 from napari_medfreq.widgets.review.habits import load_habits, save_habits
 from napari_medfreq.widgets.review.keys import Keys
+from napari_medfreq.widgets.review.learn import LearnPanel
 from napari_medfreq.widgets.review.page import ReviewPage
+from napari_medfreq.widgets.segment.dock import open_segment_dock
 from napari_medfreq.widgets.wording import explain, with_suffix
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class ReviewDock(DockedWidget):
         The widgets; `ReviewPage.add_section` adds to them.
     controller : ReviewController
         Begins, opens and closes; its `session` is the review that is open.
+    learning : LearnPanel
+        Lets a model learn from the review that is open.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer, executor: Executor | None = None) -> None:
@@ -61,6 +65,8 @@ class ReviewDock(DockedWidget):
         self._listening: ReviewSession | None = None
         self.controller = ReviewController(viewer, self._executor, self)
         self.page = ReviewPage(viewer, self._habits, self._is_own)
+        self.learning = LearnPanel(self._habits.earlier)
+        self.page.add_section("Learn from corrections", self.learning)
         self._keys = Keys(viewer, {action: partial(self.act, action) for action in self._habits.keys})
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -117,6 +123,9 @@ class ReviewDock(DockedWidget):
         self.cleanup.callback(self._executor.shutdown)
         self.cleanup.callback(self._close_controller)
         self.cleanup.callback(self._keys.release)
+        self.cleanup.callback(self.learning.run.close)
+        self.learning.earlier_changed.connect(lambda earlier: self._remember(earlier=earlier))
+        self.learning.model_chosen.connect(lambda model: open_segment_dock(self._viewer).use(model))
         page, controller, layer_events = self.page, self.controller, self._viewer.layers.events
         for event in (layer_events.inserted, layer_events.removed, layer_events.reordered, layer_events.renamed):
             event.connect(page.form.reset_choices)
@@ -158,12 +167,14 @@ class ReviewDock(DockedWidget):
             session.autosave.failed.connect(self._on_failed)
             session.zoom = self.page.zoom_box.isChecked()
         self.page.what.collapse(animate=False)
+        self.learning.follow(session)
         self._on_rows()
         if session.current is None and (first := self.page.panel.table.next_open()) is not None:
             session.go(first)
 
     def _on_closed(self) -> None:
         self._listening = None
+        self.learning.follow(None)
         self.page.panel.table.show_current(None)
         self.page.panel.table.show_rows([])
         self.page.foot.show_saved("")

@@ -30,11 +30,14 @@ class Habits:
         The key of each action of `DEFAULT_KEYS`, as Qt writes it; empty for none.
     zoom : bool
         Whether the view zooms in on each region.
+    earlier : str
+        Index or folder of what the models were trained with; empty if it is not at hand.
     """
 
     folder: Path = field(default_factory=lambda: platformdirs.user_data_path(_APP, appauthor=False) / "reviews")
     keys: dict[str, str] = field(default_factory=lambda: dict(DEFAULT_KEYS))
     zoom: bool = True
+    earlier: str = ""
 
 
 def load_habits() -> Habits:
@@ -42,7 +45,8 @@ def load_habits() -> Habits:
     try:
         values = json.loads(_path().read_text(encoding="utf-8"))
         known = {action: str(key) for action, key in dict(values["keys"]).items() if action in DEFAULT_KEYS}
-        return Habits(Path(values["folder"]), {**DEFAULT_KEYS, **known}, bool(values["zoom"]))
+        keys, earlier = {**DEFAULT_KEYS, **known}, str(values.get("earlier", ""))
+        return Habits(Path(values["folder"]), keys, bool(values["zoom"]), earlier)
     except FileNotFoundError:
         return Habits()
     except (OSError, ValueError, KeyError, TypeError) as error:

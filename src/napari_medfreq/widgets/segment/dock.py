@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.io.models import find_models
@@ -88,6 +88,11 @@ class SegmentDock(DockedWidget):
             self.say(str(error), error=True)
             return
         self.controller.run(choice)
+
+    def use(self, model: ModelFolder) -> None:
+        """Choose `model`, which may have been made while the dock was open."""
+        others = [other for other in find_models(lambda *_: None) if other.name != model.name]
+        self.form.offer([*others, model], model)
 
     def say(self, text: str, error: bool = False) -> None:
         """Show `text` below the button."""
@@ -184,3 +189,15 @@ class SegmentDock(DockedWidget):
         path, chosen = QFileDialog.getSaveFileName(self, f"Export {kind}", "", filters)
         if path:
             self.controller.export(kind, with_suffix(Path(path), chosen))
+
+
+def open_segment_dock(viewer: napari.viewer.Viewer) -> SegmentDock:
+    """Return the Segment dock of `viewer`, in front; it is opened where there is none."""
+    docks = [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, SegmentDock)]
+    if not docks:
+        docks = [SegmentDock(viewer)]
+        viewer.window.add_dock_widget(docks[0], name="Segment", area="right", tabify=True)
+    if isinstance(frame := docks[0].parent(), QWidget):
+        frame.show()
+        frame.raise_()
+    return docks[0]

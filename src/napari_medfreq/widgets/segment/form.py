@@ -104,6 +104,11 @@ class SegmentForm(QWidget):
         """The model that is chosen, or None if there is none."""
         return self.model.value  # type: ignore[no-any-return]
 
+    def offer(self, models: Sequence[ModelFolder], chosen: ModelFolder) -> None:
+        """Let the user choose among other `models` from now on; `chosen` is one of them."""
+        self.model.choices = _titles(models)
+        self.model.value = chosen
+
     def choice(self) -> Choice:
         """Return what is chosen.
 
