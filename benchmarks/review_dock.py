@@ -1,7 +1,7 @@
 """The Review dock: from the key to the painted region, with 5,000 regions in a volume of 512x512x300 voxels.
 
-Now and then Python looks through all objects of the process for what nobody needs any more, which takes a viewer of this
-size about 0.2 s, whatever it is doing: the slowest step is therefore stated beside the others.
+Now and then Python looks through all objects of the process for what nobody needs any more, which takes about 0.2 s in
+a viewer, whatever it is doing: the slowest step is therefore stated beside the others.
 """
 
 from __future__ import annotations
