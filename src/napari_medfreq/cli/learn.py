@@ -92,10 +92,10 @@ def learn(
             stop=lambda: bool(asked),
         )
     if outcome is None:
-        err.print("Stopped; the same command goes on from here.", markup=False)
+        err.print("Stopped; the same command goes on from here.", markup=False, soft_wrap=True)
         raise typer.Exit(1)
     for reason in outcome.left_out:
-        err.print(f"left out: {reason}", markup=False)
+        err.print(f"left out: {reason}", markup=False, soft_wrap=True)
     if as_json:
         console.print_json(outcome.to_dict())
     else:
@@ -112,9 +112,15 @@ def _show(outcome: Outcome) -> None:
     out = console.out()
     out.print(table)
     if outcome.better:
-        out.print(f"{outcome.name} is better and was added to the models: {outcome.model}", markup=False)
+        out.print(
+            f"{outcome.name} is better and was added to the models: {outcome.model}", markup=False, soft_wrap=True
+        )
         return
-    out.print(f"The new model is not better than {outcome.parent} and was not added to the models.", markup=False)
+    out.print(
+        f"The new model is not better than {outcome.parent} and was not added to the models.",
+        markup=False,
+        soft_wrap=True,
+    )
     for reason in outcome.reasons:
-        out.print(reason, markup=False)
-    out.print(f"It can be looked at all the same: --model {outcome.model}", markup=False)
+        out.print(reason, markup=False, soft_wrap=True)
+    out.print(f"It can be looked at all the same: --model {outcome.model}", markup=False, soft_wrap=True)
