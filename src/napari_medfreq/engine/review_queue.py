@@ -146,6 +146,7 @@ def _pieces(
     structure = ndimage.generate_binary_structure(doubtful.ndim, doubtful.ndim)
     if doubtful.ndim > spatial:
         structure[[0, -1]] = False  # frames are not neighbours
+    reach = options.reach or max(round(max(doubtful.shape[-2:]) / 12), 16)
     numbered, count = ndimage.label(doubtful, structure)
     result = np.zeros(numbered.shape, np.int32)
     last = 0
@@ -154,7 +155,7 @@ def _pieces(
             sink.check()
             sink.progress(number, count, "finding regions")
         own = numbered[box] == number
-        parts = _divided(own, doubt[box], options.reach) if max(own.shape) > options.reach else own.astype(np.int32)
+        parts = _divided(own, doubt[box], reach) if max(own.shape) > reach else own.astype(np.int32)
         sizes = np.bincount(parts.ravel())
         kept = np.flatnonzero(sizes[1:] >= options.smallest) + 1
         renumber = np.zeros(len(sizes), np.int32)

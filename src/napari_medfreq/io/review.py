@@ -81,20 +81,21 @@ class QueueOptions:
     ----------
     doubt : float
         A voxel is doubtful where the chance that its label is wrong is at least this, range (0, 0.5].
-    reach : int
-        Regions that are longer than this along any axis, in voxels, are divided.
+    reach : int, optional
+        Regions that are longer than this along any axis, in voxels, are divided; by default than a twelfth of the
+        longer side of a slice, at least 16.
     smallest : int
         Smaller regions, in voxels, are passed over.
     """
 
-    doubt: float = 0.15
-    reach: int = 32
+    doubt: float = 0.2
+    reach: int | None = None
     smallest: int = 8
 
     def __post_init__(self) -> None:
         if not 0.0 < self.doubt <= 0.5:
             raise InputError(f"doubt must lie above 0 and at most at 0.5, not {self.doubt}.")
-        if self.reach < 4 or self.smallest < 1:
+        if (self.reach is not None and self.reach < 4) or self.smallest < 1:
             raise InputError(
                 f"regions must reach over at least 4 voxels and hold at least 1, not {self.reach} and {self.smallest}."
             )
@@ -146,7 +147,8 @@ class RegionVoxels:
 
     def of_region(self, number: int) -> npt.NDArray[np.int64]:
         """Return the flat indices of the region `number`."""
-        return self.places[self.owners == number]
+        places: npt.NDArray[np.int64] = self.places[self.owners == number]
+        return places
 
     def touched(self, places: npt.NDArray[np.int64]) -> list[int]:
         """Return the numbers of the regions that own any of the voxels with the flat indices `places`."""
