@@ -67,6 +67,41 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def synthesis_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small AE-GAN, ``tiny-synthesis``: random weights around the mean of the inputs; baselines."""
+    import torch
+    from safetensors.torch import save
+
+    from napari_medfreq.io.cards import Card
+    from napari_medfreq.io.models import InputSpec, ModelFolder, write_model
+    from napari_medfreq.nn.aegan import AEGANConfig, Synthesis
+    from napari_medfreq.train.synthesis.baselines import Baselines, UNetSynthesis
+    from napari_medfreq.train.synthesis.export import BESIDE, baselines_file
+
+    torch.manual_seed(0)
+    config = AEGANConfig(width=4, blocks=1, slices=3, shortcut=True, dropout=0.5)
+    quantiles = np.linspace(0, 1, 257, dtype=np.float32)[None].repeat(4, 0)
+    fitted = Baselines(np.full((4, 3), 1 / 3, np.float32), np.zeros(4, np.float32), quantiles)
+    model = ModelFolder(
+        path=tmp_path_factory.mktemp("synthesis") / "tiny-synthesis",
+        name="tiny-synthesis",
+        title="Tiny synthesis",
+        version="1.0",
+        task="nothing",
+        network=config.to_dict(),
+        input=InputSpec(config.contrasts, 3, 32, normalisation="percentile"),
+        labels=(),
+        card=Card("Tiny synthesis", "Random weights.", "CC0", "Tests.", "Anything else.", text="# Nothing"),
+        kind="synthesis",
+    )
+    network = Synthesis(config)
+    network.start_from(*fitted.in_signed_units())
+    torch.nn.init.normal_(network.head.weight, std=1e-3)
+    beside = {BESIDE: baselines_file(fitted, UNetSynthesis(config))}
+    return write_model(model, save(network.state_dict()), beside).path
+
+
 @pytest.fixture(autouse=True)
 def fixed_seeds() -> None:
     """Give each test the same random numbers whatever ran before it."""

@@ -168,3 +168,14 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_model(
         write_model(draft(model.path, version="2"), WEIGHTS)
     assert read_model(model.path).version == "1.0"
     assert [p.name for p in model.path.parent.iterdir()] == ["tiny"]
+
+
+def test_a_model_for_synthesis_is_found_only_where_it_is_asked_for(
+    synthesis_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDFREQ_MODELS", str(synthesis_model.parent))
+    assert "tiny-synthesis" not in [model.name for model in find_models()]
+    assert "tiny-synthesis" in [model.name for model in find_models(kind="synthesis")]
+    assert open_model("tiny-synthesis", kind="synthesis").kind == "synthesis"
+    with pytest.raises(ModelError, match="is a model for synthesis, not for segmentation"):
+        open_model("tiny-synthesis")

@@ -23,8 +23,9 @@ def test_at_the_published_width_it_has_the_published_size() -> None:
 
 @pytest.mark.parametrize("size", [(32, 40), (30, 41), (33, 35)])
 @pytest.mark.parametrize("slices", [1, 3])
-def test_any_size_comes_back_as_it_was(size: tuple[int, int], slices: int) -> None:
-    made = network(slices=slices)(torch.rand(2, 3, slices, *size), torch.tensor([0, 3]))
+@pytest.mark.parametrize("skips", [False, True])
+def test_any_size_comes_back_as_it_was(size: tuple[int, int], slices: int, skips: bool) -> None:
+    made = network(slices=slices, skips=skips)(torch.rand(2, 3, slices, *size), torch.tensor([0, 3]))
     assert made.shape == (2, 1, *size)
     assert made.abs().max() <= 1
 
@@ -75,6 +76,15 @@ def test_the_features_of_both_networks_can_be_compared() -> None:
     assert reconstruction.shape == made.shape
     assert logits.shape == (2, 1, 4, 3)
     torch.testing.assert_close(Autoencoder(config).eval().discriminate(made).shape, logits.shape)
+
+
+@pytest.mark.parametrize("changes", [{"skips": True}, {"shortcut": True}, {}])
+def test_air_stays_air(changes: dict[str, bool]) -> None:
+    inputs = torch.rand(1, 3, 1, 16, 16)
+    inputs[..., :5] = -1
+    made = network(**changes)(inputs, torch.tensor([2]))
+    assert (made[..., :5] == -1).all()
+    assert (made[..., 5:] != -1).all()
 
 
 def test_too_few_inputs_are_refused() -> None:

@@ -9,7 +9,19 @@ import typer
 from typer.core import TyperGroup
 
 from napari_medfreq import __version__
-from napari_medfreq.cli import bands, calibrate, console, demo, info, learn, models, segment, train
+from napari_medfreq.cli import (
+    bands,
+    calibrate,
+    console,
+    demo,
+    evaluate_synthesis,
+    info,
+    learn,
+    models,
+    segment,
+    synthesize,
+    train,
+)
 from napari_medfreq.errors import MedfreqError
 from napari_medfreq.jobs.threads import let_threads_sleep
 
@@ -62,10 +74,12 @@ def options(
 
 
 segment.register(app)
+synthesize.register(app)
 bands.register(app)
 models.register(app)
 demo.register(app)
 train.register(app)
 calibrate.register(app)
+evaluate_synthesis.register(app)
 learn.register(app)
 info.register(app)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_medfreq.io.models import InputSpec, LabelName, ModelFolder
     from napari_medfreq.train.cases import Case
     from napari_medfreq.train.evaluate import Evaluation, Prediction
+    from napari_medfreq.train.loop import Report
     from napari_medfreq.volume import Volume
 
 
@@ -82,7 +83,6 @@ def train(
 ) -> None:
     """Train a network; Ctrl+C saves a checkpoint, and the same command goes on from it."""
     from napari_medfreq.engine.device import tune_allocator
-    from napari_medfreq.train.loop import Report
 
     run_training = _training(config)
     tune_allocator()
@@ -131,11 +131,21 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
     checkpoint: Annotated[Checkpoint, typer.Option(help="Best on the validation cases, or final.")] = Checkpoint.best,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Of a synthesis run: the run of the U-Net to keep beside it.")
+    ] = None,
 ) -> None:
     """Turn a run's averaged weights into a model folder."""
-    from napari_medfreq.train.export import export_run
+    from napari_medfreq.train.synthesis.config import is_synthesis
 
-    model = export_run(run, output, checkpoint.value)
+    if is_synthesis(run / "config.toml"):
+        from napari_medfreq.train.synthesis.export import export_run as export_synthesis
+
+        model = export_synthesis(run, output, baseline)
+    else:
+        from napari_medfreq.train.export import export_run
+
+        model = export_run(run, output, checkpoint.value)
     console.err().print(f"{model.path}: {model.title}, version {model.version}, {model.sha256[:12]}…", markup=False)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_medfreq.engine.options import SegmentOptions
+    from napari_medfreq.engine.synthesis_options import SynthesisOptions
     from napari_medfreq.io.models import ModelFolder
     from napari_medfreq.volume import Volume
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def describe(
     model: ModelFolder,
     source: Volume,
-    options: SegmentOptions,
+    options: SegmentOptions | SynthesisOptions,
     *,
     device: torch.device,
     precision: torch.dtype,

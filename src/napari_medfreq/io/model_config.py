@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS = "config.toml", "weights.safetensors"
 FORMAT = 1
 Normalisation = Literal["unit", "percentile"]
+ModelKind = Literal["segmentation", "synthesis"]
 _LEAST_SHARE = 0.1
 
 
@@ -139,17 +140,19 @@ class ModelFolder:
     name, title, version, task : str
         Its name for machines and for people, its version, and what it segments.
     network : dict
-        Fields of `napari_medfreq.nn.mmsnet.MMSNetConfig`.
+        Fields of `napari_medfreq.nn.mmsnet.MMSNetConfig`, or of `napari_medfreq.nn.aegan.AEGANConfig`.
     input : InputSpec
         What it wants to see.
     labels : tuple of LabelName
-        What it finds; background is left out.
+        What it finds; background is left out. Empty for synthesis.
     sha256 : str
         Hash of the weights file, as ``config.toml`` states it; `verify` compares.
     card : Card
         What it is for and how well it does.
     calibration : Calibration or None
         How far its probabilities can be trusted, where that was measured.
+    kind : {"segmentation", "synthesis"}
+        Whether it finds labels, or makes the one of its input channels that is missing.
     """
 
     path: Path
@@ -163,10 +166,15 @@ class ModelFolder:
     card: Card
     sha256: str = ""
     calibration: Calibration | None = None
+    kind: ModelKind = "segmentation"
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(ModelKind):
+            raise ModelError(f"a model's kind is {' or '.join(get_args(ModelKind))}, not {self.kind!r}.")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
             raise ModelError(f"a model's name may hold letters, digits, dots and dashes only, not {self.name!r}.")
+        if self.kind == "synthesis" and not self.labels:
+            return
         if not self.labels or len({label.value for label in self.labels}) != len(self.labels):
             raise ModelError(f"the model {self.name} must name at least one label, each with a value of its own.")
 
@@ -191,16 +199,17 @@ def parse_config(config: dict[str, Any], path: Path, card: Card) -> ModelFolder:
         remedy = "Update napari-medfreq to use this model." if newer else "Fetch the model again."
         raise ModelError(f"{where}: the format is {version!r}, this release reads format {FORMAT}. {remedy}")
     texts = ("name", "title", "version", "task", "sha256")
-    _check_keys(where, "the config", config, {*texts, "network", "input", "labels"}, {"calibration"})
+    _check_keys(where, "the config", config, {*texts, "network", "input"}, {"calibration", "labels", "kind"})
     for key in texts:
         if not isinstance(config[key], str):
             raise ModelError(f"{where}: {key} must be a text, not {config[key]!r}.")
     try:
         _check_keys(where, "[input]", config["input"], set(), {f.name for f in fields(InputSpec)})
         spec = InputSpec(**config["input"])
-        for entry in config["labels"]:
+        marked = config.get("labels", ())
+        for entry in marked:
             _check_keys(where, "[[labels]]", entry, {"value", "name", "colour"})
-        labels = tuple(LabelName(**entry) for entry in config["labels"])
+        labels = tuple(LabelName(**entry) for entry in marked)
         return ModelFolder(
             path=path,
             card=card,
@@ -208,6 +217,7 @@ def parse_config(config: dict[str, Any], path: Path, card: Card) -> ModelFolder:
             labels=labels,
             network=dict(config["network"]),
             calibration=_calibration(config.get("calibration"), where),
+            kind=config.get("kind", "segmentation"),
             **{key: config[key] for key in texts},
         )
     except ModelError as error:
@@ -219,11 +229,11 @@ def parse_config(config: dict[str, Any], path: Path, card: Card) -> ModelFolder:
 def dump_config(model: ModelFolder) -> dict[str, Any]:
     """Return the content of ``config.toml``: the inverse of `parse_config`."""
     config = {key: getattr(model, key) for key in ("name", "title", "version", "task", "sha256")}
-    tables: dict[str, Any] = {
-        "input": asdict(model.input),
-        "labels": [asdict(label) for label in model.labels],
-        "network": model.network,
-    }
+    tables: dict[str, Any] = {"input": asdict(model.input), "network": model.network}
+    if model.labels:
+        tables["labels"] = [asdict(label) for label in model.labels]
+    if model.kind != "segmentation":
+        config["kind"] = model.kind
     if model.calibration is not None:
         tables["calibration"] = asdict(model.calibration)
     return {"format": FORMAT, **config, **{key: _plain(value) for key, value in tables.items()}}

@@ -24,18 +24,20 @@ from napari_medfreq.io.model_config import (
     InputSpec,
     LabelName,
     ModelFolder,
+    ModelKind,
     dump_config,
     parse_config,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
     "Card",
     "InputSpec",
     "LabelName",
     "ModelFolder",
+    "ModelKind",
     "find_models",
     "model_paths",
     "open_model",
@@ -67,13 +69,17 @@ def model_paths() -> list[Path]:
     ]
 
 
-def find_models(on_error: Callable[[Path, ModelError], None] | None = None) -> list[ModelFolder]:
-    """Return the models of `model_paths`; of two with one name the first.
+def find_models(
+    on_error: Callable[[Path, ModelError], None] | None = None, *, kind: ModelKind = "segmentation"
+) -> list[ModelFolder]:
+    """Return the models of `model_paths` that do one kind of work; of two with one name the first.
 
     Parameters
     ----------
     on_error : callable, optional
         Called with each folder that holds a damaged model; by default it is logged and left out.
+    kind : {"segmentation", "synthesis"}
+        What they do.
     """
     found: dict[str, ModelFolder] = {}
     for path in _candidates():
@@ -85,31 +91,43 @@ def find_models(on_error: Callable[[Path, ModelError], None] | None = None) -> l
             else:
                 on_error(path, error)
         else:
-            found.setdefault(model.name, model)
+            if model.kind == kind:
+                found.setdefault(model.name, model)
     return list(found.values())
 
 
-def open_model(name_or_path: str | Path) -> ModelFolder:
+def open_model(name_or_path: str | Path, *, kind: ModelKind = "segmentation") -> ModelFolder:
     """Return the model of that name, or the one in that folder.
 
     Raises
     ------
     ModelError
-        If there is none, or its folder is damaged; the message says what is missing and what there is.
+        If there is none, it does another kind of work, or its folder is damaged; the message says what is missing and
+        what there is.
     """
+    model = _opened(name_or_path, kind)
+    if model.kind != kind:
+        raise ModelError(
+            f"{model.title} ({model.name}) is a model for {model.kind}, not for {kind}: it "
+            f"{'finds labels' if model.kind == 'segmentation' else 'makes a missing contrast'}. Choose another model."
+        )
+    return model
+
+
+def _opened(name_or_path: str | Path, kind: ModelKind) -> ModelFolder:
     text = str(name_or_path)
     named = text == Path(text).name and not isinstance(name_or_path, Path)
     if named:
         for path in _candidates():
             if path.name == text:
                 return read_model(path)
-        for model in find_models():
+        for model in find_models(kind=kind):
             if model.name == text:
                 return model
     path = Path(name_or_path).expanduser()
     if path.exists():
         return read_model(path)
-    names = ", ".join(model.name for model in find_models()) or "none"
+    names = ", ".join(model.name for model in find_models(kind=kind)) or "none"
     raise ModelError(
         f"There is no model {text!r}. Models that are installed: {names}. "
         "Give one of these names or the folder of a model; MEDFREQ_MODELS can name folders that hold more."
@@ -153,7 +171,9 @@ def verify(model: ModelFolder) -> None:
         )
 
 
-def write_model(model: ModelFolder, weights: bytes | Callable[[Path], None]) -> ModelFolder:
+def write_model(
+    model: ModelFolder, weights: bytes | Callable[[Path], None], beside: Mapping[str, bytes] | None = None
+) -> ModelFolder:
     """Write a model to ``model.path``, whole or not at all; a folder that is there is replaced at the very end.
 
     Parameters
@@ -162,6 +182,8 @@ def write_model(model: ModelFolder, weights: bytes | Callable[[Path], None]) -> 
         All but the hash, which is computed here.
     weights : bytes or callable
         The content of the safetensors file, or what writes it to the path that it is given.
+    beside : mapping of str to bytes, optional
+        Other files of the folder and their content.
 
     Raises
     ------
@@ -178,6 +200,8 @@ def write_model(model: ModelFolder, weights: bytes | Callable[[Path], None]) -> 
                 weights(fresh / WEIGHTS)
             else:
                 (fresh / WEIGHTS).write_bytes(weights)
+            for name, content in (beside or {}).items():
+                (fresh / name).write_bytes(content)
             written = replace(model, path=target, sha256=_sha256(fresh / WEIGHTS))
             (fresh / CONFIG).write_text(tomli_w.dumps(dump_config(written)), encoding="utf-8")
             (fresh / CARD).write_text(model.card.to_markdown(), encoding="utf-8")

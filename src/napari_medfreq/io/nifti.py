@@ -31,6 +31,7 @@ _MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}  # metres, millimetres, micrometres
 _PLACE = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
           "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")  # fmt: skip
 _LARGEST_NIFTI1_AXIS = 32767
+_LONGEST_DESCRIPTION = 79  # bytes
 # Larger files that are not compressed stay on disk and are read where they are looked at. Smaller ones are loaded,
 # for a mapped file that another program cuts short takes the whole process with it.
 _MAP_FROM_BYTES = 1 << 30
@@ -69,6 +70,8 @@ def read(path: Path) -> Volume:
     kind, data = _kind(header, data)
     channels = voxels.channel_names(data) if axes[0] == "c" else ()
     said = {"nifti": _place(header), "affine": affine, "notes": []}
+    if (made := _description(header)).startswith(f"{_TITLE} SYNTHETIC"):
+        said |= {"synthetic": made.removeprefix(f"{_TITLE} "), "notes": [f"{made}: no scanner made this image."]}
     return Volume(data, affine, axes, channels, kind, voxels.stem(path), source=path, header=said)
 
 
@@ -89,7 +92,7 @@ def write(volume: Volume, path: Path) -> None:
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
     _set_place(header, volume)
-    header["descrip"] = f"{_TITLE} {volume.kind}".encode()
+    header["descrip"] = f"{_TITLE} {volume.header.get('synthetic') or volume.kind}".encode()[:_LONGEST_DESCRIPTION]
     if volume.kind == "labels":
         header.set_intent(_LABEL_INTENT, name=volume.kind)
     elif volume.axes[0] == "c":
@@ -183,7 +186,7 @@ def _is_vector(header: Any) -> bool:
 
 
 def _kind(header: Any, data: npt.NDArray[Any]) -> tuple[Kind, npt.NDArray[Any]]:
-    title, _, said = bytes(_field(header, "descrip", b"")).decode("latin-1").rstrip("\0 ").partition(" ")
+    title, _, said = _description(header).partition(" ")
     if title == _TITLE and said in ("probability", "uncertainty"):
         return said, data  # type: ignore[return-value]
     if int(_field(header, "intent_code", 0)) != _LABEL_INTENT:
@@ -192,6 +195,10 @@ def _kind(header: Any, data: npt.NDArray[Any]) -> tuple[Kind, npt.NDArray[Any]]:
         whole = data.astype(np.int32)
         return ("labels", whole) if np.array_equal(whole, data) else ("image", data)
     return "labels", data
+
+
+def _description(header: Any) -> str:
+    return bytes(_field(header, "descrip", b"")).decode("latin-1").rstrip("\0 ")
 
 
 def _place(header: Any) -> dict[str, Any]:

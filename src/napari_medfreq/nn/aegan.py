@@ -6,8 +6,8 @@ target only; its encoder is the discriminator of S, and the features of its deco
 
 What differs from the published code, and why: instance norm for batch norm (whose batch of one made the output depend
 on whether the network trains); the mask vector acts behind the norms (see `aegan_blocks.ConditionalNorm`); the head
-that nothing learned from is left out, and with it the one size of input; neighbouring planes and a linear shortcut are
-options.
+that nothing learned from is left out, and with it the one size of input; weights begin as torch draws them, for those
+of N(0, 0.02) learn more slowly at small widths; neighbouring planes, a linear shortcut and skips are options.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_medfreq.nn.aegan_blocks import Decoder, Encoder, ResidualBlock, Step, image_head, initialise
+from napari_medfreq.nn.aegan_blocks import Decoder, Encoder, ResidualBlock, Step, image_head
 from napari_medfreq.nn.aegan_contrasts import inputs_for
+from napari_medfreq.nn.aegan_inputs import only_head
 
 MULTIPLE = 4
 _LEAST_WIDTH, _MOST_WIDTH = 4, 64
@@ -44,6 +45,9 @@ class AEGANConfig:
         Within the residual blocks of S, range [0, 1); 0.5 as published.
     shortcut : bool
         Add a linear mix of the inputs to the image, which is then only corrected. Not published; see `Synthesis`.
+    skips : bool
+        Hand the encoders' finer features to the decoder, by a 1x1 convolution and ReLU at each level. Not published:
+        without them all detail must pass through a quarter of the resolution, which takes far longer to learn.
     """
 
     contrasts: tuple[str, ...] = ("t1", "t1c", "t2", "flair")
@@ -53,6 +57,7 @@ class AEGANConfig:
     autoencoder_blocks: int = 6
     dropout: float = 0.5
     shortcut: bool = False
+    skips: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "contrasts", tuple(self.contrasts))
@@ -119,7 +124,8 @@ class Synthesis(nn.Module):
         self.trunk = nn.ModuleList(ResidualBlock(4 * width, targets, config.dropout) for _ in range(config.blocks))
         self.decoder = Decoder(width, targets, excite=True)
         self.head = image_head(width)
-        initialise(self)
+        levels = (2 * width, width) if config.skips else ()
+        self.joints = nn.ModuleList(nn.Sequential(nn.Conv2d(c * config.branches, c, 1), nn.ReLU()) for c in levels)
         self.mix: nn.Parameter | None = None
         self.offset: nn.Parameter | None = None
         if config.shortcut:
@@ -140,7 +146,7 @@ class Synthesis(nn.Module):
         Returns
         -------
         torch.Tensor, shape (N, 1, H, W)
-            About [-1, 1]: bounded by tanh, or with ``shortcut`` by what is clipped in use.
+            About [-1, 1]: bounded by tanh, or with ``shortcut`` by what is clipped in use; -1 outside of the head.
 
         Raises
         ------
@@ -161,17 +167,22 @@ class Synthesis(nn.Module):
         mask = self.config.mask_vector(targets)
         padded = _padded(inputs.flatten(1, 2))
         branches = padded.chunk(self.config.branches, 1)
-        codes = [encoder(_channels_last(branch), mask) for encoder, branch in zip(self.encoders, branches, strict=True)]
-        code = self.fusion(torch.cat(codes, 1))
+        found = [
+            encoder.levels(_channels_last(branch), mask)  # type: ignore[operator]  # torch's stub: Module | Tensor
+            for encoder, branch in zip(self.encoders, branches, strict=True)
+        ]
+        fine, coarse, code = (torch.cat(level, 1) for level in zip(*found, strict=True))
+        code = self.fusion(code)
         for block in self.trunk:
             code = block(code, mask)
-        features = self.decoder(code, mask)
+        skips = [joint(level) for joint, level in zip(self.joints, (coarse, fine), strict=False)]
+        features = self.decoder(code, mask, skips or None)
         image = torch.tanh(self.head(features[1]).float())
         if self.mix is not None and self.offset is not None:
             weights = mask @ self.mix.flatten(1)
             linear = (padded * weights[:, :, None, None]).sum(1, keepdim=True)
             image = linear + (mask @ self.offset)[:, None, None, None] + 2.0 * image
-        return image[..., :height, :width], features
+        return only_head(image[..., :height, :width], inputs), features
 
     @torch.no_grad()
     def start_from(self, weights: Tensor, offsets: Tensor) -> None:
@@ -194,7 +205,8 @@ class Synthesis(nn.Module):
         self.mix.zero_()
         self.mix[:, :, self.config.slices // 2] = weights
         self.offset.copy_(offsets)
-        self.head.weight.zero_()
+        for parameter in self.head.parameters():
+            parameter.zero_()
 
 
 class Autoencoder(nn.Module):
@@ -219,7 +231,6 @@ class Autoencoder(nn.Module):
         )
         self.decoder = Decoder(config.width, excite=False)
         self.head = image_head(config.width)
-        initialise(self)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """Return what it takes the image for, its reconstruction, and the features of the decoder.

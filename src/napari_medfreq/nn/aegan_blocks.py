@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _EPSILON = 1e-5
-_SPREAD = 0.02  # of the first weights, as in the official code
 
 
 class ConditionalNorm(nn.Module):
@@ -84,9 +88,15 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the code; H and W must be multiples of 4."""
+        return self.levels(x, mask)[-1]
+
+    def levels(self, x: Tensor, mask: Tensor | None = None) -> list[Tensor]:
+        """Return the features of all levels, the finest first, the code last."""
+        found = []
         for step in self.steps:
             x = step(x, mask)
-        return x
+            found.append(x)
+        return found
 
 
 class ResidualBlock(nn.Module):
@@ -134,25 +144,20 @@ class Decoder(nn.Module):
         self.steps = nn.ModuleList(Step(_transposed(2 * c, c), c, targets, nn.ReLU()) for c in (2 * width, width))
         self.gates = nn.ModuleList(SqueezeExcitation(c) if excite else nn.Identity() for c in (2 * width, width))
 
-    def forward(self, code: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return the features of both levels, the coarser first."""
-        coarse = self.gates[0](self.steps[0](code, mask))
-        fine = self.gates[1](self.steps[1](coarse, mask))
-        return coarse, fine
+    def forward(
+        self, code: Tensor, mask: Tensor | None = None, skips: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the features of both levels, the coarser first; `skips`, of the same shapes, are added to them."""
+        coarse: Tensor = self.gates[0](self.steps[0](code, mask))
+        if skips is not None:
+            coarse = coarse + skips[0]
+        fine: Tensor = self.gates[1](self.steps[1](coarse, mask))
+        return coarse, fine if skips is None else fine + skips[1]
 
 
 def image_head(width: int) -> nn.Conv2d:
     """Return the 7x7 convolution from the finest features to an image."""
     return nn.Conv2d(width, 1, 7, padding=3, padding_mode="reflect")
-
-
-def initialise(network: nn.Module) -> None:
-    """Draw the convolutions' weights from N(0, 0.02), as the official code does."""
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(module.weight, 0.0, _SPREAD)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
 
 def _reflecting(inputs: int, outputs: int, size: int) -> nn.Conv2d:

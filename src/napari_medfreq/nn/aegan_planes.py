@@ -25,6 +25,7 @@ def synthesise_planes(
     slices: int,
     batch: int = 4,
     precision: torch.dtype = torch.float32,
+    first: int = 0,
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """Yield the planes of the target as they are made, from the first to the last.
 
@@ -40,6 +41,8 @@ def synthesise_planes(
         Planes seen together, and made together.
     precision : torch.dtype
         Of the products; float32 or bfloat16.
+    first : int
+        The plane to begin with.
 
     Yields
     ------
@@ -49,7 +52,7 @@ def synthesise_planes(
         Range [0, 1].
     """
     device = next(network.parameters()).device
-    for start in range(0, stacks.shape[1], batch):
+    for start in range(first, stacks.shape[1], batch):
         centres = np.arange(start, min(start + batch, stacks.shape[1]), dtype=np.intp)
         inputs = planes(stacks, centres, slices).to(device)
         targets = torch.full((len(centres),), target, device=device)

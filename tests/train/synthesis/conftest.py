@@ -35,17 +35,21 @@ blocks = 1
 autoencoder_blocks = 1
 slices = 3
 shortcut = true
+skips = true
 dropout = 0.1
 [[stages]]
 size = 36
 batch = 4
-samples = 240
+samples = 480
 [[stages]]
 size = 40
 batch = 2
 samples = 16
+[variation]
+gamma = 0.0
+gain = 0.0
 [optimiser]
-rate = 4e-3
+rate = 3e-3
 autoencoder_rate = 2e-3
 [card]
 summary = "Makes blobs."
@@ -56,14 +60,14 @@ not_for = "Anything else."
 
 
 def write_person(folder: Path, seed: int, axes: str = "RAS") -> None:
-    """Two smooth random contrasts in a ball, and ``flair``, which bends their product: no regression can make it."""
+    """Two smooth random contrasts in a ball, and ``flair``, which is one of them folded: no regression can make it."""
     random = np.random.default_rng(seed)
     shape = (40, 44, 12)
     x, y, z = np.ogrid[tuple(slice(-(side // 2), side - side // 2) for side in shape)]
     ball = (x / 17) ** 2 + (y / 19) ** 2 + (z / 5.5) ** 2 < 1
-    one, two = (ndimage.gaussian_filter(random.normal(size=shape), (2, 2, 1)) for _ in range(2))
+    one, two = (ndimage.gaussian_filter(random.normal(size=shape), (3, 3, 1)) for _ in range(2))
     one, two = (0.2 + 0.8 * (v - v[ball].min()) / np.ptp(v[ball]) for v in (one, two))
-    images = {"t1": one, "t2": two, "flair": 0.2 + 0.8 * (2 * (one - 0.6) * (two - 0.6) + 0.3).clip(0, 1)}
+    images = {"t1": one, "t2": two, "flair": 0.2 + 1.6 * abs(one - 0.55)}
     affine = np.diag([1.0, 1.0, 2.0, 1.0])
     folder.mkdir(parents=True)
     for name, values in images.items():

@@ -30,8 +30,8 @@ def stop_after(steps: int) -> Callable[[], bool]:
 
 
 def short(path: Path, *changes: tuple[str, str]) -> Path:
-    text = CONFIG.replace("samples = 240", "samples = 16").replace(
-        "samples = 16\n[optimiser]", "samples = 4\n[optimiser]"
+    text = CONFIG.replace("samples = 480", "samples = 16").replace(
+        "samples = 16\n[variation]", "samples = 4\n[variation]"
     )
     for old, new in changes:
         assert old in text
@@ -47,10 +47,10 @@ def test_both_networks_learn_and_the_run_tells_how(finished: Finished) -> None:
     assert steps[-1]["self_representation"] < steps[0]["self_representation"]
     assert {"adversarial", "loss", "images_per_second"} <= set(steps[0])
     start = events(finished.folder, "start")[0]
-    assert (start["total"], len(start["persons"]["train"]), len(start["persons"]["test"])) == (256, 4, 2)
+    assert (start["total"], len(start["persons"]["train"]), len(start["persons"]["test"])) == (496, 4, 2)
     assert {name[0] for name in start["persons"]["test"]} == {"a", "b"}
-    assert events(finished.folder, "end")[0]["samples"] == 256
-    assert finished.reports[-1].total == 256
+    assert events(finished.folder, "end")[0]["samples"] == 496
+    assert finished.reports[-1].total == 496
     with np.load(finished.folder / BASELINES) as kept:
         assert kept["weights"].shape == (3, 2)
 

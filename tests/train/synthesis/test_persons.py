@@ -60,7 +60,7 @@ def test_all_orientations_are_seen_alike(persons: Path, tmp_path: Path) -> None:
     one, two = (load_study(read_persons(tmp_path / n, CONTRASTS)[0], CONTRASTS) for n in ("one", "two"))
     np.testing.assert_array_equal(one.stacks, two.stacks)
     np.testing.assert_array_equal(one.head, two.head)
-    assert one.stacks.max() == 1
+    assert 0.5 < one.stacks.max() <= 1
     assert one.stacks.shape[2] % 4 == one.stacks.shape[3] % 4 == 0
 
 

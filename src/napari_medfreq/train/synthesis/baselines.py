@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_medfreq.nn.aegan_contrasts import inputs_for
+from napari_medfreq.nn.aegan_inputs import only_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,4 +125,4 @@ class UNetSynthesis(nn.Module):
         mask = self.config.mask_vector(targets)[:, :, None, None].expand(-1, -1, height, width)
         seen = torch.cat([inputs.flatten(1, 2), mask], 1)
         padded = functional.pad(seen, (0, -width % 16, 0, -height % 16), mode="replicate")
-        return self.network(padded)[..., :height, :width].float()  # type: ignore[no-any-return]
+        return only_head(self.network(padded)[..., :height, :width].float(), inputs)
