@@ -20,6 +20,7 @@ NAMES = (
     "encoder",
     "segmentation",
     "monte_carlo",
+    "synthesis",
     "frequencies_dock",
     "review_dock",
 )
