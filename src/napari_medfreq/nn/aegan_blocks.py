@@ -39,11 +39,21 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (N, C, H, W) for `x` of that shape and the mask vector (N, T), one-hot; None where T is 1."""
-        normal = functional.instance_norm(x, eps=_EPSILON)
-        scale: Tensor = self.scale if mask is None else mask @ self.scale
-        shift: Tensor = self.shift if mask is None else mask @ self.shift
-        scale, shift = (values[:, :, None, None].to(normal.dtype) for values in (scale, shift))
-        return torch.addcmul(shift, normal, scale)
+        count, channels, *size = x.shape
+        scale: Tensor = self.scale.expand(count, -1) if mask is None else mask @ self.scale
+        shift: Tensor = self.shift.expand(count, -1) if mask is None else mask @ self.shift
+        # A batch norm of one sample with N C channels is an instance norm, and takes each sample's own scale and shift
+        # in the same pass.
+        normal = functional.batch_norm(
+            x.reshape(1, count * channels, *size),
+            None,
+            None,
+            scale.reshape(-1).float(),
+            shift.reshape(-1).float(),
+            training=True,
+            eps=_EPSILON,
+        )
+        return normal.view(count, channels, *size)
 
 
 class Step(nn.Module):
