@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -8,14 +9,18 @@ from scipy import ndimage
 
 from napari_medfreq.engine.synthesis_inputs import prepare, resampled
 from napari_medfreq.errors import InputError
+from napari_medfreq.io.files import read
 from napari_medfreq.volume import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def head(seed: int, shift: int = 0, shape: tuple[int, int, int] = (20, 40, 40)) -> Volume:
     z, y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
     ball = (z[:, None, None] / 8) ** 2 + (y[:, None] / 15) ** 2 + ((x - shift) / 15) ** 2 < 1
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 2)
-    data = np.where(ball, 500 + 2000 * noise, 0).astype(np.float32)
+    anatomy, own = (ndimage.gaussian_filter(np.random.default_rng(s).normal(size=shape), 2) for s in (99, seed))
+    data = np.where(ball, 500 + (-1) ** seed * 2000 * anatomy + 200 * own, 0).astype(np.float32)
     return Volume(data, np.diag([1.0, 1.0, 1.0, 1.0]), name=f"volume{seed}")
 
 
@@ -91,3 +96,19 @@ def test_what_the_model_was_not_trained_on_is_said() -> None:
     assert any("6.5 mm" in note for note in prepare({"t1": thick[0], "t2": thick[1]}).notes)
     made = replace(head(1), header={"synthetic": "SYNTHETIC t2 by someone"})
     assert any("a guess from a guess" in note for note in prepare({"t1": head(0), "t2": made}).notes)
+
+
+@pytest.mark.data
+def test_real_persons_agree_with_themselves_and_not_with_others(data_folder: Path) -> None:
+    names = ("lit_ms_mni_p07", "lit_ms_mni_p26", "brats_met_00110_000")
+    persons = {
+        name: {c: read(data_folder / "mr_multicontrast" / name / f"{c}.nii.gz")[0] for c in ("t1", "t2", "flair")}
+        for name in names
+    }
+    for contrasts in persons.values():
+        assert prepare(contrasts).notes == ()
+    one, other, elsewhere = persons.values()
+    # Both brought into one atlas: their heads are nearly alike, and only a doubt can be raised.
+    assert any("edges in t2 do not lie" in note for note in prepare({"t1": one["t1"], "t2": other["t2"]}).notes)
+    with pytest.raises(InputError, match="different persons"):
+        prepare({"t1": one["t1"], "t2": elsewhere["t2"]})
